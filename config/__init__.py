@@ -1,0 +1,1 @@
+"""Settings (from the environment only), logging, telemetry and the one Temporal `connect()`."""

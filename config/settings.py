@@ -1,0 +1,224 @@
+"""All settings, from the environment and nowhere else. `NAME_FILE` reads a secret from a file.
+
+A wrong value stops the start with one line that names the variable and the fix. A `TIERCEL_*` variable that
+does not exist is an error too: a misspelt limit must not be silently ignored.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from domain.errors import ConfigurationError
+from domain.incident import EscalationPolicy
+from domain.session import TierSettings
+
+PREFIX = "TIERCEL_"
+PLAIN = ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE")
+
+
+class Settings(BaseModel):
+    """One field per variable: `interval_s` is read from TIERCEL_INTERVAL_S unless the field names another."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    # Where things lie
+    home: Path = Field(default_factory=lambda: Path.home() / ".tiercel", description="State: database, sessions, logs")
+    cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "tiercel", description="Built servers, kept between checkouts")
+    repos_dir: Path = Field(default=Path("/repos"), description="Folder whose sub-folders are the mounted repositories")
+    commands_dir: Path | None = Field(default=None, description="Programs that `command` probes may name")
+
+    # Credentials (only the gateway process reads their values)
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY", description="API key for Claude")
+    claude_oauth_token: SecretStr | None = Field(
+        default=None, validation_alias="CLAUDE_CODE_OAUTH_TOKEN", description="Subscription token from `claude setup-token`"
+    )
+    model_url: str = Field(default="https://api.anthropic.com", description="Where the gateway sends model requests")
+    scripted: bool = Field(default=False, description="The model is our scripted server; every page says so")
+
+    # Servers
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL", description="Postgres; empty: we run our own")
+    temporal_address: str = Field(default="", validation_alias="TEMPORAL_ADDRESS", description="host:port; empty: we run our own")
+    temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE", description="Temporal namespace")
+    temporal_source: Literal["auto", "path", "download", "build"] = Field(default="auto", description="Where our own Temporal comes from")
+    temporal_port: int = Field(default=7233, ge=1, le=65535, description="Port of our own Temporal server")
+    temporal_ui_port: int = Field(default=8233, ge=1, le=65535, description="Port of our own Temporal UI")
+
+    # Patrol
+    interval_s: int = Field(default=3600, ge=5, description="Seconds between patrols")
+    cron: str = Field(default="", description="Cron expression instead of an interval")
+    timezone: str = Field(default="UTC", description="Time zone of the cron expression and of the daily digest")
+    jitter_s: int = Field(default=0, ge=0, description="Random delay of each patrol, at most this")
+    confirm_after_s: float = Field(default=10.0, ge=0, description="A failing probe is repeated after this time before anything opens")
+    look_every_s: int = Field(default=0, ge=0, description="Seconds between regular looks by tier 1; 0: never")
+
+    # Acting
+    dry_run: bool = Field(default=True, description="Decide and record, perform nothing")
+    restart_limit: int = Field(default=2, ge=0, description="Restarts per service and window")
+    restart_window_s: float = Field(default=14_400, gt=0, description="Window of the restart limit")
+    redeploy_limit: int = Field(default=1, ge=0, description="Redeployments per service and window")
+    redeploy_window_s: float = Field(default=86_400, gt=0, description="Window of the redeployment limit")
+    remedy_limit: int = Field(default=4, ge=0, description="Other remedies per service and window")
+    remedy_window_s: float = Field(default=14_400, gt=0, description="Window of the remedy limit")
+    approval_timeout_s: float = Field(default=86_400, gt=0, description="An unanswered approval is a denial after this time")
+
+    # Escalation
+    settle_s: float = Field(default=5.0, ge=0, description="Recovery within this time is self-healing")
+    verify_window_s: float = Field(default=60.0, gt=0, description="Probes must stay green this long")
+    verify_interval_s: float = Field(default=5.0, gt=0, description="Time between verifying probes")
+    verify_timeout_s: float = Field(default=180.0, gt=0, description="Give up verifying after this time")
+    rechecks_s: str = Field(default="60,600,3600", description="Re-checks after a fix, seconds, comma separated")
+
+    # Sessions
+    engine: Literal["auto", "process", "container"] = Field(default="auto", description="How sessions are walled in")
+    claude_bin: Path | None = Field(default=None, description="Another Claude Code CLI than the locked one")
+    max_sessions: int = Field(default=3, ge=1, le=32, description="Sessions that run at the same time")
+    session_image: str = Field(default="tiercel-session:latest", description="Image of the container engine")
+    docker_host: str = Field(default="", description="Docker engine, empty: the usual socket")
+    tier1_model: str = Field(default="claude-haiku-5-5", description="Model of tier 1")
+    tier2_model: str = Field(default="claude-sonnet-5-5", description="Model of tier 2")
+    tier3_model: str = Field(default="claude-opus-5-5", description="Model of tier 3")
+    tier1_budget_usd: float = Field(default=0.10, gt=0, description="Money for one tier-1 session")
+    tier2_budget_usd: float = Field(default=1.00, gt=0, description="Money for one tier-2 session")
+    tier3_budget_usd: float = Field(default=4.00, gt=0, description="Money for one tier-3 session")
+    tier1_timeout_s: float = Field(default=300, gt=0, description="Wall clock of one tier-1 session")
+    tier2_timeout_s: float = Field(default=900, gt=0, description="Wall clock of one tier-2 session")
+    tier3_timeout_s: float = Field(default=1800, gt=0, description="Wall clock of one tier-3 session")
+
+    # Telling
+    apprise_urls: SecretStr | None = Field(default=None, description="Apprise URLs, comma or newline separated")
+    public_url: str = Field(default="", description="Address under which people reach the dashboard")
+    digest_at: str = Field(default="08:00", pattern=r"^\d\d:\d\d$", description="Local time of the daily digest")
+
+    # Web
+    web_host: str = Field(default="127.0.0.1", description="Address of the dashboard; loopback until login exists")
+    web_port: int = Field(default=8080, ge=1, le=65535, description="Port of the dashboard")
+
+    # Keeping
+    retention_days: int = Field(default=90, ge=1, description="Days that records are kept")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Log level")
+    log_json: bool = Field(default=False, description="Logs as JSON lines")
+
+    @field_validator("web_host")
+    @classmethod
+    def _loopback_only(cls, value: str) -> str:
+        if value not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError("the dashboard has no login yet and stays on loopback; use 127.0.0.1 and a tunnel or proxy with a login")
+        return value
+
+    @field_validator("cron")
+    @classmethod
+    def _valid_cron(cls, value: str) -> str:
+        if value:
+            from cronsim import CronSim, CronSimError
+            from datetime import UTC, datetime
+
+            try:
+                CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
+            except CronSimError as e:
+                raise ValueError(f"{e}; write five fields, for example '*/15 * * * *'") from e
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _valid_zone(cls, value: str) -> str:
+        from zoneinfo import ZoneInfo
+
+        try:
+            ZoneInfo(value)
+        except Exception as e:
+            raise ValueError(f"'{value}' is no time zone; use a name such as Europe/Berlin") from e
+        return value
+
+    @model_validator(mode="after")
+    def _numbers(self) -> "Settings":
+        _ = self.recheck_times
+        return self
+
+    @property
+    def recheck_times(self) -> tuple[float, ...]:
+        """The re-checks in seconds."""
+        try:
+            return tuple(float(part) for part in self.rechecks_s.split(",") if part.strip())
+        except ValueError as e:
+            raise ValueError("TIERCEL_RECHECKS_S must be numbers of seconds, for example 60,600,3600") from e
+
+    @property
+    def tiers(self) -> tuple[TierSettings, ...]:
+        """The three tiers with their models and bounds."""
+        return (
+            TierSettings(tier=1, name="observe", model=self.tier1_model, timeout_s=self.tier1_timeout_s, max_turns=30, budget_usd=self.tier1_budget_usd),
+            TierSettings(tier=2, name="investigate", model=self.tier2_model, timeout_s=self.tier2_timeout_s, max_turns=60, budget_usd=self.tier2_budget_usd),
+            TierSettings(tier=3, name="remediate", model=self.tier3_model, timeout_s=self.tier3_timeout_s, max_turns=100, budget_usd=self.tier3_budget_usd),
+        )
+
+    def escalation_policy(self) -> EscalationPolicy:
+        """The bounds that a new escalation carries for its whole life."""
+        return EscalationPolicy(
+            tiers=self.tiers,
+            settle_s=self.settle_s,
+            verify_window_s=self.verify_window_s,
+            verify_interval_s=self.verify_interval_s,
+            verify_timeout_s=self.verify_timeout_s,
+            rechecks_s=self.recheck_times,
+            approval_timeout_s=self.approval_timeout_s,
+            restart_limit=self.restart_limit,
+            restart_window_s=self.restart_window_s,
+            redeploy_limit=self.redeploy_limit,
+            redeploy_window_s=self.redeploy_window_s,
+            remedy_limit=self.remedy_limit,
+            remedy_window_s=self.remedy_window_s,
+        )
+
+    @property
+    def credential_kind(self) -> str:
+        """`api_key`, `oauth` or "" where none is set. An API key wins, as it does in the CLI."""
+        if self.anthropic_api_key:
+            return "api_key"
+        return "oauth" if self.claude_oauth_token else ""
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a settings field."""
+    info = Settings.model_fields[field]
+    return str(info.validation_alias) if info.validation_alias else PREFIX + field.upper()
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read settings. Raises ConfigurationError with one line per wrong variable."""
+    env = dict(os.environ if environ is None else environ)
+    known = {variable_of(f) for f in Settings.model_fields}
+    _read_secret_files(env, known)
+    unknown = sorted(n for n in env if n.startswith(PREFIX) and n not in known and not n.startswith(("TIERCEL_PROBE_", "TIERCEL_DEV_", "TIERCEL_TEST_")))
+    lines = [_unknown_line(name, known) for name in unknown]
+    values: dict[str, Any] = {f: env[variable_of(f)] for f in Settings.model_fields if env.get(variable_of(f))}
+    settings: Settings | None = None
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as e:
+        lines += [f"{variable_of(str(err['loc'][0])) if err['loc'] else 'settings'}: {err['msg'].removeprefix('Value error, ')}" for err in e.errors()]
+    if lines or settings is None:
+        raise ConfigurationError("\n".join(lines))
+    return settings
+
+
+def _read_secret_files(env: dict[str, str], known: set[str]) -> None:
+    for name in sorted(known):
+        path = env.pop(name + "_FILE", "")
+        if not path:
+            continue
+        if env.get(name):
+            raise ConfigurationError(f"{name} and {name}_FILE are both set; keep one")
+        try:
+            env[name] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as e:
+            raise ConfigurationError(f"{name}_FILE: cannot read {path} ({e.strerror}); check the path and its permissions") from e
+
+
+def _unknown_line(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "remove it, or see `tiercel doctor --settings`"
+    return f"{name}: no such setting; {hint}"

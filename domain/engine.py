@@ -1,0 +1,42 @@
+"""Names shared by workflows and by everything that calls them without importing them."""
+
+TASK_QUEUE_CONTROL = "tiercel-control"  # workflows and light activities
+TASK_QUEUE_SESSIONS = "tiercel-sessions"  # one slot per running session
+TASK_QUEUE_PROBES = "tiercel-probes"  # sweeps, so that a long sweep delays nobody
+
+PATROL = "PatrolWorkflow"
+ESCALATION = "EscalationWorkflow"
+LEDGER = "LedgerWorkflow"
+UPKEEP = "UpkeepWorkflow"
+
+SCHEDULE_PATROL = "patrol"
+SCHEDULE_UPKEEP = "upkeep"
+
+# EscalationWorkflow
+SIGNAL_ALERT = "alert"  # Alert
+SIGNAL_OBSERVED = "observed"  # Observed
+UPDATE_CONSIDER = "consider"  # ActionRequest -> ActionAnswer
+UPDATE_ACT = "act"  # ActionRequest -> ActionAnswer
+UPDATE_DECIDE = "decide"  # Decision -> DecisionAnswer
+UPDATE_CLOSE = "close"  # CloseRequest -> str, a person closes or stops it
+QUERY_VIEW = "view"  # -> EscalationView
+
+# LedgerWorkflow
+UPDATE_ACQUIRE = "acquire"  # PermitRequest -> PermitAnswer
+UPDATE_CONFIRM = "confirm"  # PermitOutcome -> bool
+UPDATE_RELEASE = "release"  # PermitOutcome -> bool
+UPDATE_MAINTENANCE = "maintenance"  # LedgerNote -> bool
+UPDATE_SNOOZE = "snooze"  # LedgerNote -> bool
+UPDATE_RESET = "reset"  # LedgerNote -> bool
+QUERY_JOURNAL = "journal"  # -> Journal
+
+SEARCH_ATTRIBUTES = {
+    "Service": "Keyword",
+    "Node": "Keyword",
+    "Tier": "Int",
+    "RunState": "Keyword",
+    "Trigger": "Keyword",
+    "PendingApproval": "Bool",
+}
+
+MAX_UPDATES_IN_FLIGHT = 8  # a Temporal entity collapses above 10

@@ -1,0 +1,122 @@
+"""Tiers and sessions: what is asked of one Claude Code process, and what came of it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from domain.base import Value
+from domain.ids import IncidentId, SessionId
+
+
+class TierSettings(Value):
+    """One tier: its model and bounds."""
+
+    tier: int
+    name: str
+    model: str
+    timeout_s: float
+    max_turns: int
+    budget_usd: float
+
+
+class Isolation(Value):
+    """Whether an engine can wall a session in here, and how or why not."""
+
+    engine: str
+    isolated: bool
+    how: str
+
+
+class SessionOrder(Value):
+    """What a workflow tells the session activity. Small: prompts and transcripts stay out of histories."""
+
+    session: SessionId
+    incident: IncidentId
+    workflow_id: str
+    workflow_run_id: str
+    tier: TierSettings
+    attempt: int = 1  # counts processes of this session: 1, then one more per resume
+    resume: Literal["", "deferred", "interrupted"] = ""
+    prompt: str = ""  # a person's own words (Run now), untrusted by nobody but bounded
+    dry_run: bool = False
+
+
+class SessionStatus(StrEnum):
+    """How one process ended."""
+
+    COMPLETED = "completed"  # a report that fits the schema
+    DEFERRED = "deferred"  # parked on an approval
+    REFUSED = "refused"  # could not start: no isolation, no credential
+    LIMIT = "limit"  # turns, budget or time used up
+    INVALID = "invalid"  # finished, but without a report that fits the schema
+    FAILED = "failed"  # error, crash, killed
+    RETRY_LATER = "retry_later"  # 429, 529: wait in the workflow
+    AUTH = "auth"  # 401, 403: a person must look at the credential
+    STOPPED = "stopped"  # cancelled by us or by a person
+
+
+class Deferred(Value):
+    """The tool call on which a session is parked."""
+
+    tool_use_id: str
+    tool: str
+    input: dict[str, Any] = {}
+
+
+class Usage(Value):
+    """Tokens and money of one process, as the CLI tells them (the gateway's own count is kept beside)."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+class ServiceFinding(Value):
+    """What a session says of one service."""
+
+    service: str
+    status: Literal["up", "degraded", "down", "unknown"] = "unknown"
+    cause: str = ""
+    confidence: Literal["low", "medium", "high"] = "low"
+    evidence: tuple[str, ...] = ()
+
+
+class TierReport(Value):
+    """The report that every session must give. prompts/tier_report.json is this model's schema."""
+
+    summary: str = Field(max_length=4000)
+    services: tuple[ServiceFinding, ...] = ()
+    actions_taken: tuple[str, ...] = ()
+    escalate: bool = False
+    escalate_reason: str = ""
+    handoff: str = Field(default="", max_length=8000)
+    memories: tuple[str, ...] = ()
+
+
+class SessionOutcome(Value):
+    """What came of one process of a session."""
+
+    session: SessionId
+    attempt: int
+    status: SessionStatus
+    message: str = ""
+    report: TierReport | None = None
+    deferred: Deferred | None = None
+    usage: Usage = Usage()
+    retry_after_s: float | None = None
+    lines: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class OutputLine(Value):
+    """One line of a session's output, numbered without gaps from 1 within (session, attempt)."""
+
+    seq: int
+    at: datetime
+    stream: Literal["out", "err", "note"] = "out"
+    text: str
