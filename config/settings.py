@@ -36,6 +36,7 @@ class Settings(BaseModel):
     claude_oauth_token: SecretStr | None = Field(
         default=None, validation_alias="CLAUDE_CODE_OAUTH_TOKEN", description="Subscription token from `claude setup-token`"
     )
+    credential: Literal["", "api_key", "oauth"] = Field(default="", description="Set by `up` for processes that must not see the credential itself")
     model_url: str = Field(default="https://api.anthropic.com", description="Where the gateway sends model requests")
     scripted: bool = Field(default=False, description="The model is our scripted server; every page says so")
 
@@ -178,7 +179,7 @@ class Settings(BaseModel):
         """`api_key`, `oauth` or "" where none is set. An API key wins, as it does in the CLI."""
         if self.anthropic_api_key:
             return "api_key"
-        return "oauth" if self.claude_oauth_token else ""
+        return "oauth" if self.claude_oauth_token else self.credential
 
 
 def variable_of(field: str) -> str:

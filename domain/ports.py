@@ -67,6 +67,14 @@ class Effects(Protocol):
         ...
 
 
+class Logs(Protocol):
+    """The newest lines that a target wrote, read-only, bounded and redacted."""
+
+    async def tail(self, service: Service, lines: int = 100) -> str:
+        """At most 64 kB. Raises TransientError where its node cannot be asked."""
+        ...
+
+
 class Ledger(Protocol):
     """The permits of all services, wherever the entity lives."""
 
