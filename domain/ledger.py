@@ -50,6 +50,13 @@ class Journal(Value):
     resets: tuple[datetime, ...] = ()  # permits granted before the newest reset of all classes do not count
 
 
+class LedgerStart(Value):
+    """Start the ledger of a service. `journal` is carried over when the entity continues as new."""
+
+    service: ServiceId
+    journal: Journal | None = None
+
+
 class PermitRequest(Value):
     """Ask for one permit. The same id always gives the same answer."""
 

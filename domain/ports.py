@@ -16,7 +16,7 @@ from domain.incident import Alert, Approval, IncidentState, Timeline
 from domain.inventory import Inventory, Service
 from domain.ledger import Permit, PermitAnswer, PermitOutcome, PermitRequest
 from domain.notice import Delivery, Notice
-from domain.session import Isolation, OutputLine, SessionOrder, SessionOutcome
+from domain.session import Isolation, ModelCall, OutputLine, SessionOrder, SessionOutcome
 
 
 class Clock(Protocol):
@@ -312,6 +312,14 @@ class IncidentRecords(Protocol):
         ...
 
     async def audit(self, key: str, at: datetime, actor_kind: str, actor: str, action: str, target: str, detail: dict[str, object]) -> None: ...
+
+
+class ModelRecords(Protocol):
+    """What is kept of model requests."""
+
+    async def model_call(self, call: ModelCall) -> None:
+        """Keep one request. The same id twice is one row."""
+        ...
 
 
 class NoticeRecords(Protocol):

@@ -120,3 +120,21 @@ class OutputLine(Value):
     at: datetime
     stream: Literal["out", "err", "note"] = "out"
     text: str
+
+
+class ModelCall(Value):
+    """One model request as the gateway counted it on the wire. `latency_ms` lasts until the last byte."""
+
+    id: str
+    session: SessionId
+    incident: IncidentId
+    at: datetime
+    model: str
+    status: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float = 0.0
+    latency_ms: float = 0.0
+    scripted: bool = False
