@@ -1,0 +1,278 @@
+-- The first form of the record.
+
+CREATE TABLE schema_version (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- ---------------------------------------------------------------- inventory and health
+
+CREATE TABLE service (
+    id text PRIMARY KEY,
+    node text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('container', 'unit', 'external')),
+    spec jsonb NOT NULL,               -- domain.inventory.Service
+    repository text NOT NULL DEFAULT '',
+    present boolean NOT NULL DEFAULT true,
+    first_seen timestamptz NOT NULL,
+    last_seen timestamptz NOT NULL
+);
+
+CREATE TABLE inventory (
+    id boolean PRIMARY KEY DEFAULT true CHECK (id),
+    revision text NOT NULL,
+    body jsonb NOT NULL,               -- domain.inventory.Inventory
+    problems integer NOT NULL,
+    read_at timestamptz NOT NULL
+);
+
+CREATE TABLE service_health (
+    service text PRIMARY KEY,
+    status text NOT NULL CHECK (status IN ('up', 'degraded', 'down', 'unknown')),
+    since timestamptz,
+    last_probe_at timestamptz,
+    summary text NOT NULL DEFAULT '',
+    body jsonb NOT NULL                -- domain.health.ServiceHealth
+);
+
+CREATE TABLE probe_result (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    service text NOT NULL,
+    probe text NOT NULL,
+    kind text NOT NULL,
+    status text NOT NULL CHECK (status IN ('ok', 'warn', 'fail', 'error')),
+    at timestamptz NOT NULL,
+    latency_ms double precision NOT NULL,
+    summary text NOT NULL,
+    evidence text NOT NULL DEFAULT '',
+    identity text NOT NULL DEFAULT '',
+    patrol text NOT NULL DEFAULT '',
+    UNIQUE (service, probe, at)
+);
+CREATE INDEX probe_result_service_at ON probe_result (service, at DESC);
+CREATE INDEX probe_result_at ON probe_result USING brin (at);
+
+-- Half an hour of one service, counted while results are stored: uptime bars would otherwise read every result.
+CREATE TABLE probe_slot (
+    service text NOT NULL,
+    slot timestamptz NOT NULL,         -- beginning, at :00 or :30
+    ok integer NOT NULL DEFAULT 0,
+    warn integer NOT NULL DEFAULT 0,
+    fail integer NOT NULL DEFAULT 0,
+    error integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (service, slot)
+);
+CREATE INDEX probe_slot_slot ON probe_slot (slot);
+
+CREATE TABLE patrol (
+    id text PRIMARY KEY,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL,
+    services integer NOT NULL,
+    failing integer NOT NULL,
+    opened integer NOT NULL,
+    problems integer NOT NULL
+);
+CREATE INDEX patrol_started ON patrol (started_at DESC);
+
+-- ---------------------------------------------------------------- incidents
+
+CREATE TABLE incident (
+    id text PRIMARY KEY,
+    service text NOT NULL,
+    affected text[] NOT NULL DEFAULT '{}',
+    trigger text NOT NULL CHECK (trigger IN ('patrol', 'manual', 'alert', 'look')),
+    state text NOT NULL CHECK (state IN (
+        'open', 'waiting', 'verifying', 'watching', 'resolved', 'self_healed',
+        'needs_person', 'reported', 'interrupted', 'cancelled')),
+    tier integer NOT NULL DEFAULT 0,
+    summary text NOT NULL DEFAULT '',
+    prompt text NOT NULL DEFAULT '',
+    requested_by text NOT NULL DEFAULT '',
+    alert jsonb NOT NULL,              -- domain.incident.Alert
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    dry_run boolean NOT NULL,
+    scripted boolean NOT NULL,
+    opened_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    closed_at timestamptz,
+    CHECK ((closed_at IS NOT NULL) = (state IN ('resolved', 'self_healed', 'reported', 'interrupted', 'cancelled')))
+);
+CREATE INDEX incident_opened ON incident (opened_at DESC, id DESC);
+CREATE INDEX incident_service ON incident (service, opened_at DESC, id DESC);
+CREATE INDEX incident_state ON incident (state, opened_at DESC, id DESC);
+CREATE INDEX incident_live ON incident (opened_at DESC) WHERE closed_at IS NULL;
+
+CREATE TABLE timeline (
+    key text PRIMARY KEY,
+    incident text NOT NULL,
+    at timestamptz NOT NULL,
+    kind text NOT NULL,
+    tier integer NOT NULL DEFAULT 0,
+    text text NOT NULL,
+    detail jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX timeline_incident ON timeline (incident, at);
+
+-- ---------------------------------------------------------------- sessions
+
+CREATE TABLE session (
+    id text NOT NULL,
+    attempt integer NOT NULL,
+    incident text NOT NULL,
+    workflow_id text NOT NULL,
+    tier integer NOT NULL,
+    model text NOT NULL,
+    engine text NOT NULL,
+    isolated boolean NOT NULL,
+    scripted boolean NOT NULL,
+    status text NOT NULL CHECK (status IN (
+        'running', 'completed', 'deferred', 'refused', 'limit', 'invalid',
+        'failed', 'retry_later', 'auth', 'stopped')),
+    message text NOT NULL DEFAULT '',
+    report jsonb,
+    input_tokens bigint NOT NULL DEFAULT 0,
+    output_tokens bigint NOT NULL DEFAULT 0,
+    cache_read_tokens bigint NOT NULL DEFAULT 0,
+    cache_write_tokens bigint NOT NULL DEFAULT 0,
+    cost_usd double precision NOT NULL DEFAULT 0,
+    lines bigint NOT NULL DEFAULT 0,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    PRIMARY KEY (id, attempt),
+    CHECK ((ended_at IS NULL) = (status = 'running'))
+);
+CREATE INDEX session_incident ON session (incident, started_at);
+CREATE INDEX session_started ON session (started_at DESC, id DESC);
+CREATE INDEX session_running ON session (started_at) WHERE status = 'running';
+
+-- One row per chunk of lines (64 lines, 64 KB or 250 ms). One writer per (session, attempt).
+CREATE TABLE session_output (
+    session text NOT NULL,
+    attempt integer NOT NULL,
+    first_seq bigint NOT NULL,
+    n integer NOT NULL CHECK (n > 0),
+    at timestamptz NOT NULL,
+    codec smallint NOT NULL CHECK (codec IN (0, 1)),  -- 0 JSON, 1 JSON in zstd
+    body bytea NOT NULL,
+    PRIMARY KEY (session, attempt, first_seq)
+);
+ALTER TABLE session_output ALTER COLUMN body SET STORAGE EXTERNAL;
+CREATE INDEX session_output_at ON session_output USING brin (at);
+
+-- The gateway's own count, one row per model request.
+CREATE TABLE model_call (
+    id text PRIMARY KEY,
+    session text NOT NULL,
+    incident text NOT NULL,
+    at timestamptz NOT NULL,
+    model text NOT NULL,
+    status integer NOT NULL,
+    input_tokens bigint NOT NULL DEFAULT 0,
+    output_tokens bigint NOT NULL DEFAULT 0,
+    cache_read_tokens bigint NOT NULL DEFAULT 0,
+    cache_write_tokens bigint NOT NULL DEFAULT 0,
+    cost_usd double precision NOT NULL DEFAULT 0,
+    latency_ms double precision NOT NULL DEFAULT 0,
+    scripted boolean NOT NULL
+);
+CREATE INDEX model_call_session ON model_call (session, at);
+CREATE INDEX model_call_at ON model_call (at DESC);
+
+-- ---------------------------------------------------------------- acting
+
+CREATE TABLE action (
+    id text PRIMARY KEY,
+    incident text NOT NULL,
+    session text NOT NULL,
+    tier integer NOT NULL,
+    kind text NOT NULL,
+    target text NOT NULL,
+    digest text NOT NULL,
+    state text NOT NULL CHECK (state IN (
+        'requested', 'refused', 'permitted', 'waiting', 'denied', 'expired',
+        'performing', 'done', 'failed', 'unknown', 'dry_run')),
+    message text NOT NULL DEFAULT '',
+    body jsonb NOT NULL,               -- domain.action.Action
+    requested_at timestamptz NOT NULL,
+    finished_at timestamptz
+);
+CREATE INDEX action_incident ON action (incident, requested_at);
+CREATE INDEX action_target ON action (target, requested_at DESC);
+
+CREATE TABLE permit (
+    id text PRIMARY KEY,
+    service text NOT NULL,
+    kind text NOT NULL,
+    cooldown_class text NOT NULL CHECK (cooldown_class IN ('restart', 'remedy', 'redeploy')),
+    state text NOT NULL CHECK (state IN ('reserved', 'confirmed', 'released', 'expired')),
+    granted_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    holder text NOT NULL DEFAULT '',
+    outcome text NOT NULL DEFAULT ''
+);
+CREATE INDEX permit_service ON permit (service, granted_at DESC);
+
+CREATE TABLE ledger_note (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    service text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('maintenance', 'snooze', 'reset')),
+    until timestamptz,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    at timestamptz NOT NULL,
+    UNIQUE (service, kind, at)
+);
+
+CREATE TABLE approval (
+    id text PRIMARY KEY,
+    incident text NOT NULL,
+    workflow_id text NOT NULL,
+    action text NOT NULL,
+    digest text NOT NULL,
+    state text NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'expired', 'void')),
+    body jsonb NOT NULL,               -- domain.incident.Approval
+    requested_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    decided_at timestamptz,
+    decided_by text NOT NULL DEFAULT '',
+    reason text NOT NULL DEFAULT '',
+    CHECK ((decided_at IS NULL) = (state = 'pending'))
+);
+CREATE INDEX approval_pending ON approval (requested_at) WHERE state = 'pending';
+CREATE INDEX approval_incident ON approval (incident, requested_at);
+
+-- ---------------------------------------------------------------- telling and remembering
+
+CREATE TABLE notice (
+    key text NOT NULL,
+    channel text NOT NULL,
+    incident text,
+    kind text NOT NULL,
+    title text NOT NULL,
+    body text NOT NULL,
+    delivered boolean NOT NULL,
+    message text NOT NULL DEFAULT '',
+    attempts integer NOT NULL DEFAULT 1,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (key, channel)
+);
+CREATE INDEX notice_at ON notice (at DESC);
+CREATE INDEX notice_incident ON notice (incident, at);
+
+CREATE TABLE audit (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key text UNIQUE,                   -- makes a repeated write the same entry
+    at timestamptz NOT NULL,
+    actor_kind text NOT NULL CHECK (actor_kind IN ('user', 'session', 'system', 'cli', 'web')),
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL DEFAULT '',
+    detail jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX audit_at ON audit (at DESC, id DESC);
+CREATE INDEX audit_target ON audit (target, at DESC);

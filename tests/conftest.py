@@ -1,0 +1,55 @@
+"""Fixtures that every room may use: a real Postgres, fresh migrated databases, a pool."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
+
+import pytest
+
+from adapters.database.migrate import migrate
+from adapters.database.pool import Pool
+from tests.support.postgres import TEMPLATE, TestServer
+
+# `tests.support.required` turns skips of required groups into failures where CI=true.
+pytest_plugins = ["tests.support.required"] if find_spec("tests.support.required") else []
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[TestServer]:
+    """One real Postgres for the whole run."""
+    server = TestServer()
+    try:
+        server.start()
+        server.make_template(lambda url: asyncio.run(migrate(url)) and None)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: TestServer) -> str:
+    """The server's own maintenance database, for tests that create databases themselves."""
+    return postgres_server.url()
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: TestServer) -> Iterator[str]:
+    """A new database without any table."""
+    url = postgres_server.create()
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def database_url(postgres_server: TestServer) -> Iterator[str]:
+    """A new database with the newest schema and no rows."""
+    url = postgres_server.create(TEMPLATE)
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """A pool on a fresh database."""
+    async with Pool(database_url) as opened:
+        yield opened
