@@ -28,7 +28,7 @@ def is_server(pid: int, data: Path) -> bool:
     if not words:
         return False
     program = Path(words[0].split(" ")[0].rstrip(":")).name
-    return program in _PROGRAMS and (processes.working_directory(pid) == data or str(data) in words)
+    return program in _PROGRAMS and (processes.working_directory(pid) == data.resolve() or str(data) in words)
 
 
 def servers_on(data: Path) -> tuple[int, ...]:
