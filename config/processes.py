@@ -10,7 +10,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 _PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_LIBC: ctypes.CDLL | None = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def die_with_parent(signum: signal.Signals) -> Callable[[], None] | None:
@@ -41,7 +41,7 @@ def arguments(pid: int) -> tuple[str, ...]:
         except OSError:
             return ()
         return tuple(part.decode(errors="replace") for part in raw.rstrip(b"\0").split(b"\0") if part)
-    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
+    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return tuple(shown.stdout.split())
 
 

@@ -152,7 +152,9 @@ class PostgresServer:
         self._place = await asyncio.to_thread(server_place.find, self._home, self._owner)
         await self._take_lock()
         try:
-            available = self._available if self._available is not None else await asyncio.to_thread(server_binaries.installed)
+            available = (
+                self._available if self._available is not None else await asyncio.to_thread(server_binaries.installed)
+            )
             chosen = server_binaries.choose(available, server_binaries.data_major(self._place.data), self._place.data)
             self._binaries = await asyncio.to_thread(server_place.reachable, chosen, self._place, self._owner)
             if server_binaries.data_major(self._place.data) is None:
@@ -205,7 +207,9 @@ class PostgresServer:
             if process.returncode is not None:
                 raise RecordUnavailableError(f"PostgreSQL ended at its start:\n{_tail(self.place.log)}")
             if loop.time() > deadline:
-                raise RecordUnavailableError(f"PostgreSQL does not answer after {self._start_timeout_s:.0f} s; see {self.place.log}")
+                raise RecordUnavailableError(
+                    f"PostgreSQL does not answer after {self._start_timeout_s:.0f} s; see {self.place.log}"
+                )
             await asyncio.sleep(_POLL_S)
 
     async def _take_lock(self) -> None:

