@@ -52,7 +52,14 @@ class ActionState(StrEnum):
 
 
 FINAL_STATES = frozenset(
-    {ActionState.REFUSED, ActionState.DENIED, ActionState.EXPIRED, ActionState.DONE, ActionState.FAILED, ActionState.DRY_RUN}
+    {
+        ActionState.REFUSED,
+        ActionState.DENIED,
+        ActionState.EXPIRED,
+        ActionState.DONE,
+        ActionState.FAILED,
+        ActionState.DRY_RUN,
+    }
 )
 
 

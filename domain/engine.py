@@ -8,6 +8,7 @@ PATROL = "PatrolWorkflow"
 ESCALATION = "EscalationWorkflow"
 LEDGER = "LedgerWorkflow"
 UPKEEP = "UpkeepWorkflow"
+NOTICE = "NoticeWorkflow"
 
 SCHEDULE_PATROL = "patrol"
 SCHEDULE_UPKEEP = "upkeep"

@@ -27,7 +27,13 @@ class IncidentState(StrEnum):
 
 
 CLOSED_STATES = frozenset(
-    {IncidentState.RESOLVED, IncidentState.SELF_HEALED, IncidentState.REPORTED, IncidentState.INTERRUPTED, IncidentState.CANCELLED}
+    {
+        IncidentState.RESOLVED,
+        IncidentState.SELF_HEALED,
+        IncidentState.REPORTED,
+        IncidentState.INTERRUPTED,
+        IncidentState.CANCELLED,
+    }
 )
 
 
@@ -167,7 +173,9 @@ class Timeline(Value):
 
     incident: IncidentId
     at: datetime
-    kind: str  # opened, joined, tier_started, tier_ended, action, approval, verified, not_verified, notified, closed, ...
+    kind: (
+        str  # opened, joined, tier_started, tier_ended, action, approval, verified, not_verified, notified, closed, ...
+    )
     tier: int = 0
     text: str
     detail: dict[str, Any] = {}

@@ -112,3 +112,9 @@ class SlotView(Value):
     limit: int
     window_s: float
     next_slot_at: datetime | None
+
+
+class LedgerHistory(Value):
+    """What the record holds of one service, read back by a ledger that starts without a journal."""
+
+    journal: Journal

@@ -11,7 +11,7 @@ from typing import Protocol
 from domain.action import Action, ActionKind, ActionRequest, EffectResult, TargetState
 from domain.base import Value
 from domain.health import ProbeResult, ServiceHealth
-from domain.ids import IncidentId, ServiceId, SessionId
+from domain.ids import ActionId, IncidentId, ServiceId, SessionId
 from domain.incident import Alert, Approval, IncidentState, Timeline
 from domain.inventory import Inventory, Service
 from domain.ledger import Permit, PermitAnswer, PermitOutcome, PermitRequest
@@ -208,6 +208,7 @@ class Door(Value):
     tier: int
     attempt: int
     folder: SessionFolder
+    model: str = ""  # the only model that this door lets through
     scripted: bool = False
     dry_run: bool = False
     traceparent: str = ""
@@ -235,7 +236,9 @@ class SessionRunner(Protocol):
 class SessionRecords(Protocol):
     """What is kept of sessions. All writes may be repeated without effect."""
 
-    async def session_started(self, order: SessionOrder, isolation: Isolation, scripted: bool, at: datetime) -> None: ...
+    async def session_started(
+        self, order: SessionOrder, isolation: Isolation, scripted: bool, at: datetime
+    ) -> None: ...
 
     async def session_ended(self, outcome: SessionOutcome) -> None: ...
 
@@ -271,7 +274,9 @@ class HealthRecords(Protocol):
 
     async def health(self) -> dict[ServiceId, ServiceHealth]: ...
 
-    async def save_probes(self, results: Sequence[ProbeResult], health: Sequence[ServiceHealth], patrol: str) -> None: ...
+    async def save_probes(
+        self, results: Sequence[ProbeResult], health: Sequence[ServiceHealth], patrol: str
+    ) -> None: ...
 
     async def patrol_finished(
         self, patrol: str, started: datetime, ended: datetime, services: int, failing: int, opened: int, problems: int
@@ -286,10 +291,20 @@ class IncidentRecords(Protocol):
     """What is kept of incidents, actions, permits and approvals. Upserts by id: repeating is harmless."""
 
     async def incident_opened(
-        self, incident: IncidentId, alert: Alert, workflow_id: str, run_id: str, dry_run: bool, scripted: bool, requested_by: str, prompt: str
+        self,
+        incident: IncidentId,
+        alert: Alert,
+        workflow_id: str,
+        run_id: str,
+        dry_run: bool,
+        scripted: bool,
+        requested_by: str,
+        prompt: str,
     ) -> None: ...
 
-    async def incident_state(self, incident: IncidentId, state: IncidentState, tier: int, summary: str, at: datetime) -> None: ...
+    async def incident_state(
+        self, incident: IncidentId, state: IncidentState, tier: int, summary: str, at: datetime
+    ) -> None: ...
 
     async def timeline(self, key: str, entry: Timeline) -> None:
         """`key` makes a repeated write the same entry."""
@@ -297,13 +312,19 @@ class IncidentRecords(Protocol):
 
     async def save_action(self, action: Action) -> None: ...
 
+    async def find_action(self, action: ActionId) -> Action | None:
+        """The action as last written, or None where it never reached the record."""
+        ...
+
     async def save_permit(self, permit: Permit) -> None: ...
 
     async def permits(self, service: ServiceId, since: datetime) -> tuple[Permit, ...]: ...
 
     async def save_approval(self, approval: Approval) -> None: ...
 
-    async def save_ledger_note(self, service: ServiceId, kind: str, until: datetime | None, reason: str, actor: str, at: datetime) -> None:
+    async def save_ledger_note(
+        self, service: ServiceId, kind: str, until: datetime | None, reason: str, actor: str, at: datetime
+    ) -> None:
         """`kind`: maintenance, snooze or reset."""
         ...
 
@@ -311,7 +332,9 @@ class IncidentRecords(Protocol):
         """Newest note per kind: (until, reason, at)."""
         ...
 
-    async def audit(self, key: str, at: datetime, actor_kind: str, actor: str, action: str, target: str, detail: dict[str, object]) -> None: ...
+    async def audit(
+        self, key: str, at: datetime, actor_kind: str, actor: str, action: str, target: str, detail: dict[str, object]
+    ) -> None: ...
 
 
 class ModelRecords(Protocol):

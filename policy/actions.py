@@ -49,14 +49,18 @@ def _deny(reason: str, kind: ActionKind | None = None, target: ServiceId | None 
     return Verdict(decision="deny", reason=reason, kind=kind, target=target, rule=rule)
 
 
-def judge(inventory: Inventory, incident_services: frozenset[str], tier: int, kind: str, target: str, params: dict[str, Any]) -> Verdict:
+def judge(
+    inventory: Inventory, incident_services: frozenset[str], tier: int, kind: str, target: str, params: dict[str, Any]
+) -> Verdict:
     """Resolve and judge one wish. The first rule that it breaks is the reason that the model is told."""
     known = next((k for k in ActionKind if k.value == kind), None)
     if known is None:
         return _deny(f"there is no action '{kind[:60]}'; the kinds are {', '.join(ActionKind)}")
     service = inventory.resolve(target[:200])
     if service is None:
-        return _deny(f"'{target[:60]}' is not one service of the inventory; ask the tool 'services' for the names", known)
+        return _deny(
+            f"'{target[:60]}' is not one service of the inventory; ask the tool 'services' for the names", known
+        )
     rule = TABLE[known]
     reason = _broken_rule(inventory, incident_services, tier, known, rule, service, params)
     if reason:
@@ -66,7 +70,13 @@ def judge(inventory: Inventory, incident_services: frozenset[str], tier: int, ki
 
 
 def _broken_rule(  # noqa: PLR0913, PLR0917 - one line per rule reads better than a bag of arguments
-    inventory: Inventory, incident: frozenset[str], tier: int, kind: ActionKind, rule: KindRule, service: Service, params: dict[str, Any]
+    inventory: Inventory,
+    incident: frozenset[str],
+    tier: int,
+    kind: ActionKind,
+    rule: KindRule,
+    service: Service,
+    params: dict[str, Any],
 ) -> str:
     if params:
         return f"'{kind}' takes no params; leave them out"
@@ -104,7 +114,11 @@ def blast_radius(inventory: Inventory, target: str, kind: ActionKind) -> BlastRa
     dependents = tuple(s.id for s in inventory.dependents(target))
     network = tuple(s.id for s in inventory.services if s.shares_network_of == target)
     replaced = kind in {ActionKind.RECREATE, ActionKind.COMPOSE_UP}
-    parts = [f"{len(dependents)} service(s) depend on it: {', '.join(dependents)}" if dependents else "nothing else depends on it"]
+    parts = [
+        f"{len(dependents)} service(s) depend on it: {', '.join(dependents)}"
+        if dependents
+        else "nothing else depends on it"
+    ]
     if network and replaced:
         parts.append(f"{', '.join(network)} share its network and must be recreated too")
     parts.append("its definition is applied anew; volumes are kept" if replaced else "no data is touched")

@@ -10,7 +10,9 @@ def decide(approval: Approval, decision: Decision, now: datetime) -> tuple[Decis
     if approval.state != ApprovalState.PENDING:
         who = f" by {approval.decided_by}" if approval.decided_by else ""
         message = f"already {approval.state}{who}"
-        return DecisionAnswer(accepted=False, state=approval.state, decided_by=approval.decided_by, message=message), approval
+        return DecisionAnswer(
+            accepted=False, state=approval.state, decided_by=approval.decided_by, message=message
+        ), approval
     if now >= approval.expires_at:
         expired = expire(approval, now)
         return DecisionAnswer(accepted=False, state=expired.state, message="expired, which counts as denied"), expired
@@ -21,14 +23,18 @@ def decide(approval: Approval, decision: Decision, now: datetime) -> tuple[Decis
     decided = approval.model_copy(
         update={"state": state, "decided_at": now, "decided_by": decision.actor, "reason": decision.reason}
     )
-    return DecisionAnswer(accepted=True, state=state, decided_by=decision.actor, message=f"{state} by {decision.actor}"), decided
+    return DecisionAnswer(
+        accepted=True, state=state, decided_by=decision.actor, message=f"{state} by {decision.actor}"
+    ), decided
 
 
 def expire(approval: Approval, now: datetime) -> Approval:
     """A pending approval whose time is over is a denial by nobody."""
     if approval.state != ApprovalState.PENDING or now < approval.expires_at:
         return approval
-    return approval.model_copy(update={"state": ApprovalState.EXPIRED, "decided_at": now, "reason": "nobody answered in time"})
+    return approval.model_copy(
+        update={"state": ApprovalState.EXPIRED, "decided_at": now, "reason": "nobody answered in time"}
+    )
 
 
 def void(approval: Approval, now: datetime, reason: str) -> Approval:

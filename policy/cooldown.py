@@ -18,7 +18,11 @@ def counted(journal: Journal, cooldown_class: CooldownClass, window_s: float, no
     since = now - timedelta(seconds=window_s)
     if journal.resets:
         since = max(since, max(journal.resets))
-    hits = [p for p in journal.permits if p.cooldown_class == cooldown_class and p.state in COUNTING and p.granted_at > since]
+    hits = [
+        p
+        for p in journal.permits
+        if p.cooldown_class == cooldown_class and p.state in COUNTING and p.granted_at > since
+    ]
     return tuple(sorted(hits, key=lambda p: p.granted_at))
 
 
@@ -39,7 +43,9 @@ def decide(journal: Journal, request: PermitRequest, now: datetime) -> tuple[Per
     if known is not None:
         granted = known.state in COUNTING
         reason = "" if granted else "this permit was already given back; ask with a new action"
-        return PermitAnswer(granted=granted, permit=known if granted else None, reason=reason, used=used, limit=request.rule.limit), journal
+        return PermitAnswer(
+            granted=granted, permit=known if granted else None, reason=reason, used=used, limit=request.rule.limit
+        ), journal
     held = _held_back(journal, now)
     if held is not None:
         until, reason = held
@@ -80,7 +86,9 @@ def _refusal(reason: str, until: datetime, now: datetime, used: int, rule: Coold
     if until.year == datetime.max.year:
         return PermitAnswer(granted=False, reason=reason, used=used, limit=rule.limit)
     wait = max(0.0, (until - now).total_seconds())
-    return PermitAnswer(granted=False, reason=reason, retry_after_s=wait, next_slot_at=until, used=used, limit=rule.limit)
+    return PermitAnswer(
+        granted=False, reason=reason, retry_after_s=wait, next_slot_at=until, used=used, limit=rule.limit
+    )
 
 
 def close(journal: Journal, permit_id: str, state: PermitState, outcome: str) -> Journal:

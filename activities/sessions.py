@@ -1,0 +1,177 @@
+"""Runs one process of a session: start or attach, copy its output into the record, tell what came of it."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from temporalio import activity
+
+from activities.beat import beating, leaves_work_running
+from activities.briefing import Briefing
+from activities.errors import mapped
+from activities.output import OutputCopy
+from claude.argv import command
+from claude.result import classify
+from domain.base import Value
+from domain.errors import TransientError
+from domain.ports import Clock, Door, Doors, Engine, ExitState, Handle, Launch, Limits, SessionFolder, SessionRecords
+from domain.session import Isolation, SessionOrder, SessionOutcome, SessionStatus
+from policy.access import refusal_to_start
+
+IDLE_S = 0.15
+BUSY_S = 0.02
+HAND_OVER_S = 1.0
+
+
+class SessionSettings(Value):
+    """What every session of this installation shares."""
+
+    sessions_root: Path
+    scripted: bool
+    credential_kind: str
+    otel: bool = False
+    limits: Limits = Limits()
+
+
+class SessionActivities:
+    """The activity holds no state that a new worker could not find again: folder, door and process are looked up."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - a constructor of ports
+        self,
+        engine: Engine,
+        doors: Doors,
+        records: SessionRecords,
+        briefing: Briefing,
+        settings: SessionSettings,
+        redact: Callable[[str], str],
+        traceparent: Callable[[], str],
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._doors = doors
+        self._records = records
+        self._briefing = briefing
+        self._settings = settings
+        self._redact = redact
+        self._traceparent = traceparent
+        self._clock = clock
+
+    @activity.defn
+    @mapped
+    async def run_session(self, order: SessionOrder) -> SessionOutcome:
+        """From start (or attach) to outcome. Cancelled by its workflow, it ends the process; by a worker's end, it does not."""
+        async with beating():
+            isolation = await self._engine.isolation()
+            await self._records.session_started(order, isolation, self._settings.scripted, self._clock.now())
+            refusal = self._refusal(order, isolation)
+            if refusal:
+                return await self._ended(SessionOutcome(session=order.session, attempt=order.attempt, status=SessionStatus.REFUSED, message=refusal))
+            handle = await self._start(order)
+            outcome = await self._follow(order, handle)
+            await self._doors.close(order.session)
+            return await self._ended(outcome)
+
+    def _refusal(self, order: SessionOrder, isolation: Isolation) -> str:
+        if not self._settings.credential_kind and not self._settings.scripted:
+            return "no credential for the model: set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN (from `claude setup-token`) and restart"
+        return refusal_to_start(order.tier.tier, isolation, self._settings.scripted)
+
+    async def _start(self, order: SessionOrder) -> Handle:
+        folder = SessionFolder(root=self._settings.sessions_root / order.session)
+        traceparent = self._traceparent()
+        door = Door(
+            session=order.session,
+            incident=order.incident,
+            workflow_id=order.workflow_id,
+            tier=order.tier.tier,
+            attempt=order.attempt,
+            folder=folder,
+            scripted=self._settings.scripted,
+            dry_run=order.dry_run,
+            traceparent=traceparent,
+            model=order.tier.model,
+        )
+        brief = await self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent, otel=self._settings.otel)
+        await self._doors.open(door)
+        call = command(brief.plan)
+        launch = Launch(
+            session=order.session,
+            attempt=order.attempt,
+            folder=folder,
+            argv=call.argv,
+            env=call.env,
+            prompt=call.stdin,
+            read_only=brief.read_only,
+            limits=self._settings.limits,
+            timeout_s=order.tier.timeout_s,
+            labels={"workflow": order.workflow_id, "incident": order.incident, "tier": str(order.tier.tier)},
+        )
+        return await self._engine.start_or_attach(launch)
+
+    async def _follow(self, order: SessionOrder, handle: Handle) -> SessionOutcome:
+        copy = OutputCopy(self._records, order.session, order.attempt, self._redact, self._clock)
+        await copy.resume()
+        try:
+            exit_state = await self._copy_until_exit(handle, copy)
+        except asyncio.CancelledError:
+            if leaves_work_running():
+                await copy.flush()
+                raise TransientError("this worker stops; another one attaches to the session", retry_after_s=HAND_OVER_S) from None
+            await self._stop(handle, copy)
+            raise
+        return self._outcome(order, copy, exit_state)
+
+    async def _copy_until_exit(self, handle: Handle, copy: OutputCopy) -> ExitState:
+        """After the exit all output is on disk, so one more read until it is empty loses nothing."""
+        while True:
+            exit_state = await self._engine.exited(handle)
+            read_any = False
+            while data := await self._engine.read(handle, copy.offset):
+                await copy.feed(data)
+                read_any = True
+            await copy.flush_if_due()
+            if exit_state is not None:
+                await copy.finish()
+                return exit_state
+            await asyncio.sleep(BUSY_S if read_any else IDLE_S)
+
+    async def _stop(self, handle: Handle, copy: OutputCopy) -> None:
+        """Shielded: a second cancellation must not leave a session running."""
+
+        async def stop() -> None:
+            await self._engine.stop(handle)
+            while data := await self._engine.read(handle, copy.offset):
+                await copy.feed(data)
+            await copy.finish()
+            await self._doors.close(handle.session)
+            await self._ended(
+                SessionOutcome(session=handle.session, attempt=handle.attempt, status=SessionStatus.STOPPED, message="stopped by a person")
+            )
+
+        task = asyncio.create_task(stop())
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(task)
+        task.result()
+
+    def _outcome(self, order: SessionOrder, copy: OutputCopy, exit_state: ExitState) -> SessionOutcome:
+        verdict = classify(copy.reader, exit_state)
+        return SessionOutcome(
+            session=order.session,
+            attempt=order.attempt,
+            status=verdict.status,
+            message=self._redact(verdict.message),
+            report=verdict.report,
+            deferred=verdict.deferred,
+            usage=verdict.usage,
+            retry_after_s=verdict.retry_after_s,
+            lines=copy.lines,
+        )
+
+    async def _ended(self, outcome: SessionOutcome) -> SessionOutcome:
+        ended = outcome.model_copy(update={"ended_at": self._clock.now()})
+        await self._records.session_ended(ended)
+        return ended
+
+

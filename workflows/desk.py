@@ -1,0 +1,231 @@
+"""The desk where sessions ask for actions: judged, permitted, approved, performed once, reconciled."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from activities.actions import ActionActivities
+from activities.ledger import PermitActivities
+from domain.action import FINAL_STATES, Action, ActionAnswer, ActionRequest, ActionState, EffectResult
+from domain.ids import ActionId, action_id, approval_id
+from domain.incident import Approval, ApprovalState, Decision, DecisionAnswer
+from domain.ledger import PermitAnswer
+from domain.work import PerformOrder, Performed, SettleOrder, Weighed, WeighOrder
+from policy import approvals, notices
+from workflows import options
+from workflows.case import Case, Clerk
+from workflows.notices import tell
+
+
+class ActionDesk:
+    """One action at a time, and the same tool call always gets the same answer."""
+
+    def __init__(self, case: Case, clerk: Clerk) -> None:
+        self._case = case
+        self._clerk = clerk
+        self._answers: dict[ActionId, ActionAnswer] = {}
+        self._lock = asyncio.Lock()
+
+    async def consider(self, request: ActionRequest) -> ActionAnswer:
+        """What the gate shall do: allow, deny, or defer until a person has answered. Never acts."""
+        aid = action_id(request.session, request.tool_use_id)
+        async with self._lock:
+            known = self._known(aid)
+            if known is not None:
+                return known
+            stray = self._stray(request)
+            if stray:
+                return await self._refuse(aid, request, None, stray)
+            weighed = await self._weigh(request, approved=False, rehearse=False)
+            if weighed.decision == "deny" or weighed.action is None:
+                return await self._refuse(aid, request, weighed.action, weighed.reason)
+            if weighed.decision == "approval" and not self._case.start.dry_run:
+                return await self._ask_person(weighed.action, weighed)
+            return ActionAnswer(action=aid, decision="allow", state=ActionState.REQUESTED, message="go on")
+
+    async def act(self, request: ActionRequest) -> ActionAnswer:
+        """Decide again, with the world as it is now, and perform."""
+        aid = action_id(request.session, request.tool_use_id)
+        async with self._lock:
+            if aid in self._answers:
+                return self._answers[aid]
+            stray = self._stray(request)
+            if stray:
+                return await self._refuse(aid, request, None, stray)
+            approval = self._case.approvals.get(aid)
+            approved = approval is not None and approval.state == ApprovalState.APPROVED
+            weighed = await self._weigh(request, approved=approved, rehearse=True)
+            if weighed.decision == "deny" or weighed.action is None or weighed.permit is None:
+                return await self._refuse(aid, request, weighed.action, weighed.reason)
+            if approval is not None and approval.digest != weighed.action.digest:
+                return await self._refuse(aid, request, weighed.action, "it is not the action that was approved")
+            if weighed.decision == "approval" and not self._case.start.dry_run:
+                return await self._refuse(aid, request, weighed.action, "a person has to approve it first")
+            return await self._permit_and_perform(weighed.action, weighed)
+
+    def _known(self, aid: ActionId) -> ActionAnswer | None:
+        approval = self._case.approvals.get(aid)
+        if approval is None:
+            known = self._answers.get(aid)
+            # The call was answered already: let it through to hear the same answer again, unless it was refused.
+            return known if known is None or known.decision == "deny" else known.model_copy(update={"decision": "allow"})
+        match approval.state:
+            case ApprovalState.PENDING:
+                return _waiting(approval)
+            case ApprovalState.APPROVED:
+                return ActionAnswer(action=aid, decision="allow", state=ActionState.PERMITTED, message=f"approved by {approval.decided_by}")
+            case _:
+                why = f" ({approval.reason})" if approval.reason else ""
+                message = f"a person did not approve this: {approval.state}{why}. Do not ask again; report what you know."
+                return ActionAnswer(action=aid, decision="deny", state=ActionState.DENIED, message=message)
+
+    def _stray(self, request: ActionRequest) -> str:
+        if self._case.closing is not None:
+            return "this incident was closed by a person"
+        if request.session != self._case.session:
+            return "this session is not the one that works on the incident now"
+        return ""
+
+    async def _weigh(self, request: ActionRequest, *, approved: bool, rehearse: bool) -> Weighed:
+        order = WeighOrder(
+            request=request,
+            incident=self._case.start.incident,
+            services=self._case.services,
+            tier=self._case.tier,
+            policy=self._case.start.policy,
+            approved=approved,
+            rehearse=rehearse,
+        )
+        summary = f"judge {request.kind[:20]} {request.target[:40]}"
+        return await workflow.execute_activity_method(ActionActivities.weigh, order, **options.WEIGH, summary=summary)
+
+    async def _refuse(self, aid: ActionId, request: ActionRequest, action: Action | None, reason: str) -> ActionAnswer:
+        message = f"refused: {reason}"
+        if action is None:
+            await self._clerk.refusal(request.session, f"{request.kind[:40]} {request.target[:80]}", reason)
+        else:
+            refused = action.model_copy(update={"state": ActionState.REFUSED, "message": message, "finished_at": workflow.now()})
+            await self._clerk.action(refused, f"{action.kind} {action.target} {message}")
+        return self._answer(ActionAnswer(action=aid, decision="deny", state=ActionState.REFUSED, message=message))
+
+    def _answer(self, answer: ActionAnswer) -> ActionAnswer:
+        if answer.action is not None:
+            self._answers[answer.action] = answer
+        return answer
+
+    # ------------------------------------------------------------ approvals
+
+    async def _ask_person(self, action: Action, weighed: Weighed) -> ActionAnswer:
+        now = workflow.now()
+        approval = Approval(
+            id=approval_id(action.id),
+            incident=self._case.start.incident,
+            workflow_id=workflow.info().workflow_id,
+            action=action.model_copy(update={"state": ActionState.WAITING}),
+            digest=action.digest,
+            blast=weighed.blast,
+            evidence=self._case.start.alert.summary,
+            requested_at=now,
+            expires_at=now + timedelta(seconds=self._case.start.policy.approval_timeout_s),
+        )
+        waiting = action.model_copy(update={"state": ActionState.WAITING, "approval": approval.id, "message": "waiting for a person"})
+        await self._clerk.action(waiting, f"{action.kind} {action.target} waits for a person")
+        await self._clerk.approval(approval, f"asked a person to approve {action.kind} {action.target}")
+        await tell(notices.approval_wanted(approval))
+        return _waiting(approval)
+
+    def decide(self, decision: Decision) -> tuple[DecisionAnswer, Approval | None]:
+        """A person's answer. Unknown approvals are refused by the validator before."""
+        known = next((a for a in self._case.approvals.values() if a.id == decision.approval), None)
+        if known is None:
+            return DecisionAnswer(accepted=False, state=ApprovalState.VOID, message="no such approval here"), None
+        answer, decided = approvals.decide(known, decision, workflow.now())
+        self._case.approvals[decided.action.id] = decided
+        return answer, decided if answer.accepted else None
+
+    async def close_pending(self, reason: str, *, expired: bool) -> None:
+        """Expire or withdraw what nobody answered."""
+        now = workflow.now()
+        for approval in list(self._case.approvals.values()):
+            if approval.state == ApprovalState.PENDING:
+                closed = approvals.expire(approval, max(now, approval.expires_at)) if expired else approvals.void(approval, now, reason)
+                await self._clerk.approval(closed, f"approval of {approval.action.kind} {approval.action.target}: {closed.state}")
+
+    # ------------------------------------------------------------ effects
+
+    async def _permit_and_perform(self, action: Action, weighed: Weighed) -> ActionAnswer:
+        if self._case.start.dry_run:
+            message = f"dry run: {action.kind} {action.target} would have been done; nothing was done"
+            dry = action.model_copy(update={"state": ActionState.DRY_RUN, "message": message, "finished_at": workflow.now()})
+            await self._clerk.action(dry, message)
+            return self._answer(ActionAnswer(action=action.id, decision="allow", state=dry.state, message=message))
+        assert weighed.permit is not None  # noqa: S101 - checked by the caller, for the type checker
+        permit = await workflow.execute_activity_method(
+            PermitActivities.acquire_permit, weighed.permit, **options.PERMIT, summary=f"permit for {action.kind} {action.target}"
+        )
+        if not permit.granted:
+            return await self._refuse_by_limit(action, permit)
+        await self._clerk.action(action.model_copy(update={"state": ActionState.PERMITTED}), f"{action.kind} {action.target} permitted ({permit.used} of {permit.limit})")
+        performed = await self._perform_once(action)
+        return await self._finish(performed)
+
+    async def _refuse_by_limit(self, action: Action, permit: PermitAnswer) -> ActionAnswer:
+        when = f"; next slot at {permit.next_slot_at.isoformat(timespec='seconds')}" if permit.next_slot_at else ""
+        message = f"refused: {permit.reason}{when}. Nothing was done. Report what you found and escalate."
+        refused = action.model_copy(
+            update={"state": ActionState.REFUSED, "message": message, "retry_after_s": permit.retry_after_s, "finished_at": workflow.now()}
+        )
+        await self._clerk.action(refused, f"{action.kind} {action.target} {message}")
+        await tell(notices.limit_refused(self._case.start.incident, action, permit.reason, permit.next_slot_at))
+        return self._answer(
+            ActionAnswer(action=action.id, decision="deny", state=ActionState.REFUSED, message=message, retry_after_s=permit.retry_after_s)
+        )
+
+    async def _perform_once(self, action: Action) -> Performed:
+        order = PerformOrder(action=action)
+        try:
+            performed = await workflow.execute_activity_method(
+                ActionActivities.perform, order, **options.EFFECT, summary=f"{action.kind} {action.target}"
+            )
+        except ActivityError as e:
+            workflow.logger.warning("an effect's outcome is not known: %s", e.cause)
+            performed = Performed(action=action, result=EffectResult(state=ActionState.UNKNOWN, message="the attempt was interrupted"))
+        if performed.result.state != ActionState.UNKNOWN:
+            return performed
+        await self._clerk.action(
+            performed.action.model_copy(update={"state": ActionState.UNKNOWN, "message": performed.result.message}),
+            f"{action.kind} {action.target}: outcome unknown, looking it up",
+        )
+        return await workflow.execute_activity_method(
+            ActionActivities.reconcile, order, **options.RECONCILE, summary=f"look up {action.kind} {action.target}"
+        )
+
+    async def _finish(self, performed: Performed) -> ActionAnswer:
+        result = performed.result
+        never_begun = performed.action.before is None and result.before is None and result.state == ActionState.FAILED
+        done = performed.action.model_copy(
+            update={
+                "state": result.state,
+                "message": result.message,
+                "before": result.before or performed.action.before,
+                "after": result.after,
+                "finished_at": workflow.now() if result.state in FINAL_STATES else None,
+            }
+        )
+        await self._clerk.action(done, f"{done.kind} {done.target} {done.state}: {done.message}")
+        if done.permit is not None:
+            settle = SettleOrder(service=done.target, permit=done.permit, confirmed=not never_begun, outcome=f"{done.state}: {done.message}"[:300])
+            await workflow.execute_activity_method(PermitActivities.settle_permit, settle, **options.PERMIT)
+        return self._answer(ActionAnswer(action=done.id, decision="allow", state=done.state, message=f"{done.state}: {done.message}"))
+
+
+def _waiting(approval: Approval) -> ActionAnswer:
+    return ActionAnswer(
+        action=approval.action.id,
+        decision="defer",
+        state=ActionState.WAITING,
+        message="a person was asked to approve this; the session is parked until the answer",
+        approval=approval.id,
+    )

@@ -1,0 +1,151 @@
+"""One tier: its session from first process to report, through approvals, limits and interruptions."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from activities.sessions import SessionActivities
+from domain.ids import SessionId, action_id, session_id
+from domain.incident import ApprovalState, IncidentState
+from domain.session import SessionOrder, SessionOutcome, SessionStatus, TierSettings
+from policy import notices
+from workflows import options
+from workflows.case import Case, Clerk
+from workflows.desk import ActionDesk
+from workflows.notices import tell
+
+FIRST_WAIT_S = 30.0
+LONGEST_WAIT_S = 1800.0
+
+
+class TierEnd(StrEnum):
+    """Why a tier ended."""
+
+    REPORTED = "reported"
+    FAILED = "failed"  # no usable report: the next tier is asked
+    BLOCKED = "blocked"  # no session can run here: a person is needed
+    CLOSED = "closed"  # by a person
+
+
+class TierRunner:
+    """Runs sessions. A session keeps its id over resumes; every new process is one attempt more."""
+
+    def __init__(self, case: Case, clerk: Clerk, desk: ActionDesk) -> None:
+        self._case = case
+        self._clerk = clerk
+        self._desk = desk
+        self._ordinals: dict[int, int] = {}
+
+    async def run(self, tier: TierSettings) -> tuple[TierEnd, SessionOutcome | None]:
+        """From the first process to the last; waits for people and for busy servers without holding any."""
+        case = self._case
+        info = workflow.info()
+        ordinal = self._ordinals[tier.tier] = self._ordinals.get(tier.tier, 0) + 1
+        session = session_id(info.workflow_id, info.first_execution_run_id, tier.tier, ordinal)
+        case.tier, case.session = tier.tier, session
+        await self._clerk.state(IncidentState.OPEN, f"tier {tier.tier} ({tier.name}) works on it", kind="tier_started", session=session, model=tier.model)
+        attempt, failures, waits = 1, 0, 0
+        resume: Literal["", "deferred", "interrupted"] = ""
+        while True:
+            outcome = await self._process(session, tier, attempt, resume)
+            if case.closing is not None or outcome.status == SessionStatus.STOPPED:
+                return TierEnd.CLOSED, outcome
+            match outcome.status:
+                case SessionStatus.DEFERRED:
+                    await self._wait_for_person(outcome)
+                    if case.closing is not None:
+                        return TierEnd.CLOSED, outcome
+                    resume = "deferred"
+                case SessionStatus.RETRY_LATER:
+                    waits += 1
+                    if not await self._wait_for_server(outcome, waits):
+                        return TierEnd.FAILED, outcome
+                    resume = "interrupted"
+                case SessionStatus.FAILED:
+                    failures += 1
+                    await self._clerk.note("session_failed", outcome.message, session=session, attempt=attempt)
+                    if failures >= case.start.policy.session_attempts:
+                        return await self._end(TierEnd.FAILED, outcome)
+                    resume = "interrupted"
+                case SessionStatus.AUTH | SessionStatus.REFUSED:
+                    await tell(notices.broken(case.start.incident, case.title, outcome.message, f"{tier.tier}/{outcome.status}"))
+                    return await self._end(TierEnd.BLOCKED, outcome)
+                case SessionStatus.COMPLETED:
+                    return await self._end(TierEnd.REPORTED, outcome)
+                case _:
+                    return await self._end(TierEnd.FAILED, outcome)
+            attempt += 1
+
+    async def _end(self, end: TierEnd, outcome: SessionOutcome) -> tuple[TierEnd, SessionOutcome]:
+        text = outcome.report.summary if outcome.report else outcome.message
+        escalates = bool(outcome.report and outcome.report.escalate)
+        await self._clerk.note("tier_ended", text, status=outcome.status.value, escalate=escalates, session=outcome.session)
+        return end, outcome
+
+    async def _process(
+        self, session: SessionId, tier: TierSettings, attempt: int, resume: Literal["", "deferred", "interrupted"]
+    ) -> SessionOutcome:
+        """One process. A worker that dies is replaced by another that attaches to the same process."""
+        case = self._case
+        order = SessionOrder(
+            session=session,
+            incident=case.start.incident,
+            workflow_id=workflow.info().workflow_id,
+            workflow_run_id=workflow.info().run_id,
+            tier=tier,
+            attempt=attempt,
+            resume=resume,
+            prompt=case.start.prompt,
+            dry_run=case.start.dry_run,
+        )
+        summary = f"tier {tier.tier} {tier.model}" + (f", attempt {attempt} ({resume})" if resume else "")
+        running = workflow.start_activity_method(SessionActivities.run_session, order, **options.session(tier.timeout_s), summary=summary)
+        await workflow.wait_condition(lambda: running.done() or case.closing is not None)
+        if not running.done():
+            running.cancel()
+        try:
+            return await running
+        except ActivityError as e:
+            status = SessionStatus.STOPPED if case.closing is not None else SessionStatus.FAILED
+            return SessionOutcome(session=session, attempt=attempt, status=status, message=str(e.cause or e))
+
+    async def _wait_for_person(self, outcome: SessionOutcome) -> None:
+        """No process is alive while we wait, for days if need be."""
+        case = self._case
+        assert outcome.deferred is not None  # noqa: S101 - a deferred outcome carries its call
+        aid = action_id(outcome.session, outcome.deferred.tool_use_id)
+        approval = case.approvals.get(aid)
+        if approval is None:
+            return  # the gate is asked again on resume and will answer
+        if approval.state == ApprovalState.PENDING:
+            await self._clerk.state(IncidentState.WAITING, f"waiting for a person: {approval.action.kind} {approval.action.target}")
+        left = max(timedelta(0), approval.expires_at - workflow.now())
+
+        def decided() -> bool:
+            return case.approvals[aid].state != ApprovalState.PENDING or case.closing is not None or case.healthy_seen
+
+        try:
+            await workflow.wait_condition(decided, timeout=left, timeout_summary="approval expires")
+        except TimeoutError:
+            await self._desk.close_pending("", expired=True)
+        if case.healthy_seen:
+            await self._desk.close_pending("the service is healthy again", expired=False)
+        if case.closing is None:
+            await self._clerk.state(IncidentState.OPEN, f"going on with tier {case.tier}", kind="resumed")
+
+    async def _wait_for_server(self, outcome: SessionOutcome, waits: int) -> bool:
+        """Busy or rate-limited: the workflow waits, not a process. False where it has waited long enough."""
+        if waits > 8:  # noqa: PLR2004 - about four hours of growing waits
+            return False
+        wait = outcome.retry_after_s or min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (waits - 1))
+        await self._clerk.note("model_busy", f"{outcome.message}; trying again in {wait:.0f} s")
+        try:
+            await workflow.wait_condition(
+                lambda: self._case.closing is not None, timeout=timedelta(seconds=wait), timeout_summary="model server is busy"
+            )
+        except TimeoutError:
+            return True
+        return True
