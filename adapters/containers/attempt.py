@@ -1,0 +1,135 @@
+"""One attempt on disk: what every engine prepares, reads and concludes in the same way."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from adapters.containers import files
+from domain.ids import SessionId
+from domain.ports import ExitState, Handle, Launch, SessionFolder
+
+DOOR_PORT = 9000
+DOOR_URL = f"http://127.0.0.1:{DOOR_PORT}"  # claude.argv.DOOR_URL, which tests/adapters/containers compares
+LEASE_S = 12.0
+STDERR_TAIL_BYTES = 4096
+_SOCKET_MODE = 0o666
+_CODE = Path(__file__).resolve().parents[2]
+
+# The runner's imports come from the folder that holds ours; the standard library goes first.
+RUNNER = "import sys; sys.path.append(sys.argv.pop(1)); from adapters.containers.runner import main; main(sys.argv[1])"
+RUNNER_FLAGS = ("-I", "-S", "-c", RUNNER)
+RUNNER_PATH = str(_CODE)
+
+
+def prepare(launch: Launch) -> Path:
+    """Make the folders of an attempt, its prompt and a fresh lease. Returns the attempt's folder."""
+    folder = launch.folder
+    folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    attempt = folder.attempt(launch.attempt)
+    for path in (folder.door, folder.claude_config, folder.work, attempt):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    renew_lease(folder)
+    _write(attempt / files.PROMPT, launch.prompt.encode())
+    return attempt
+
+
+def _write(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as f:
+        f.write(data)
+
+
+def renew_lease(folder: SessionFolder) -> None:
+    """Tell the runner that somebody still wants this session. In place: a container has the file itself mounted."""
+    path = folder.root / files.LEASE
+    path.touch(mode=0o644)
+    os.utime(path)
+
+
+def open_socket(folder: SessionFolder) -> None:
+    """Let another uid connect: a container's is not ours. The session's folder (0700) keeps everybody else out.
+
+    Repeated with every renewal, because a restarted gateway makes a new socket.
+    """
+    try:
+        if stat.S_IMODE(folder.socket.stat().st_mode) != _SOCKET_MODE:
+            folder.socket.chmod(_SOCKET_MODE)
+    except (FileNotFoundError, PermissionError):
+        return
+
+
+def spec(launch: Launch, mode: str, command: list[str]) -> dict[str, Any]:
+    """What the runner is told; `command` is the whole command line as the runner executes it."""
+    folder = launch.folder
+    return {
+        "runner": f"{launch.session}/{launch.attempt}",
+        "mode": mode,
+        "folder": str(folder.attempt(launch.attempt)),
+        "lease": str(folder.root / files.LEASE),
+        "lease_s": LEASE_S,
+        "timeout_s": launch.timeout_s,
+        "memory_mb": launch.limits.memory_mb,
+        "pids": launch.limits.pids,
+        "command": command,
+        "env": launch.env,
+        "cwd": str(folder.work),
+        "socket": str(folder.socket),
+        "port": DOOR_PORT,
+        "door_url": DOOR_URL,
+    }
+
+
+def started(folder: Path) -> dict[str, object] | None:
+    """Who runs this attempt; None where it was never started."""
+    return files.read_json(str(folder / files.PROCESS))
+
+
+def ended(folder: Path) -> ExitState | None:
+    """The recorded end."""
+    raw = files.read_json(str(folder / files.EXIT))
+    if raw is None:
+        return None
+    code, detail = raw.get("code"), str(raw.get("detail") or "")
+    tail = "\n".join(part for part in (stderr_tail(folder), detail) if part)
+    return ExitState(code=code if isinstance(code, int) else None, reason=str(raw["reason"]), stderr_tail=tail)
+
+
+def record_end(folder: Path, code: int | None, reason: str, detail: str) -> ExitState:
+    """Write down an end that the runner could not; the first record stays."""
+    files.write_atomic(str(folder / files.EXIT), {"code": code, "reason": reason, "detail": detail}, keep=True)
+    state = ended(folder)
+    return state or ExitState(code=code, reason=reason, stderr_tail=detail)
+
+
+def stderr_tail(folder: Path) -> str:
+    """The last words of the command."""
+    try:
+        with (folder / files.STDERR).open("rb") as f:
+            size = f.seek(0, os.SEEK_END)
+            f.seek(max(0, size - STDERR_TAIL_BYTES))
+            return f.read().decode(errors="replace").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def read(handle: Handle, offset: int, limit: int) -> bytes:
+    """Output from `offset`; empty where there is none yet."""
+    try:
+        fd = os.open(handle.folder.attempt(handle.attempt) / files.STREAM, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    try:
+        return os.pread(fd, limit, offset)
+    finally:
+        os.close(fd)
+
+
+def unfinished(sessions: Path) -> list[tuple[SessionId, int]]:
+    """All attempts below `sessions` that were started and have no recorded end."""
+    found: list[tuple[SessionId, int]] = []
+    for process in sessions.glob(f"*/attempts/*/{files.PROCESS}"):
+        attempt = process.parent
+        if attempt.name.isdigit() and not (attempt / files.EXIT).exists():
+            found.append((SessionId(attempt.parent.parent.name), int(attempt.name)))
+    return found

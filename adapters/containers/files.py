@@ -1,0 +1,86 @@
+"""The files by which a runner and its engines talk, and the identity of a process. Standard library only."""
+
+import json
+import os
+
+PROCESS = "process.json"  # {pid, start_time, runner, inner}: who runs this attempt; its presence means "was started"
+EXIT = "exit.json"  # {code, reason, detail}: the end; written after the last byte of output
+STOP = "stop.json"  # {grace_s}: somebody wants it to end
+LAUNCH = "launch.json"  # what the runner was told to do
+LOCK = "runner.lock"  # held as long as a runner lives
+STREAM = "stream.jsonl"
+STDERR = "stderr.log"
+PROMPT = "prompt.txt"
+RUNNER_LOG = "runner.log"
+
+LEASE = "lease"  # in the session's folder: its time of change is the last sign of life of a worker
+
+
+def write_atomic(path: str, value: dict[str, object], *, keep: bool = False, durable: bool = True) -> bool:
+    """Write JSON so that a reader sees all or nothing; `durable`: also after a power cut.
+
+    `keep`: never replace what is there; False where something is.
+    """
+    scratch = f"{path}.{os.getpid()}.tmp"
+    fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, json.dumps(value).encode())
+        if durable:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+    if not keep:
+        os.replace(scratch, path)
+        return True
+    try:
+        os.link(scratch, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(scratch)
+    return True
+
+
+def read_json(path: str) -> dict[str, object] | None:
+    """The object in `path`; None where it is missing."""
+    try:
+        with open(path, "rb") as f:
+            return dict(json.load(f))
+    except FileNotFoundError:
+        return None
+
+
+def start_time(pid: int) -> str | None:
+    """When `pid` was started, in clock ticks since boot; None where it is gone or only waits to be reaped.
+
+    Together with the pid it names one process: pids are used again, the pair is not.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as f:
+            fields = f.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of `pid`, whichever of its threads started them."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as f:
+                found += [int(child) for child in f.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return found
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Everything below `pid`, parents first."""
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        below = children(todo.pop())
+        found += below
+        todo += below
+    return found

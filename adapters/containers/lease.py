@@ -1,0 +1,74 @@
+"""Renewing the leases of all running sessions: the sign of life that keeps them running."""
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+from adapters.containers import attempt, files
+from domain.ports import SessionFolder
+
+RENEW_S = 2.0  # runners wait 12 s: a restart of the worker (3 to 8 s) disturbs no session
+
+
+class LeaseKeeper:
+    """Renews from a thread of its own, so that neither a busy event loop nor a full thread pool ends sessions."""
+
+    def __init__(self, renew_s: float = RENEW_S) -> None:
+        self._renew_s = renew_s
+        self._done: dict[str, int] = {}
+
+    async def run(self, sessions_root: Path, stop: asyncio.Event) -> None:
+        """Renew until `stop`. The first renewal happens at once."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._loop, args=(sessions_root, ended), name="leases", daemon=True)
+        thread.start()
+        try:
+            await stop.wait()
+        finally:
+            ended.set()
+            await asyncio.to_thread(thread.join)
+
+    def _loop(self, sessions_root: Path, ended: threading.Event) -> None:
+        while True:
+            try:
+                self.renew(sessions_root)
+            except OSError:
+                pass  # a folder that is being deleted; the next round comes before any lease runs out
+            if ended.wait(self._renew_s):
+                return
+
+    def renew(self, sessions_root: Path) -> int:
+        """One round. Returns how many sessions run. Old folders cost one look each until they change."""
+        running = 0
+        for folder in _folders(sessions_root):
+            attempts = folder / "attempts"
+            try:
+                change = attempts.stat().st_mtime_ns
+            except FileNotFoundError:
+                continue
+            if self._done.get(folder.name) == change:
+                continue
+            if _has_running(attempts):
+                running += 1
+                _renew(SessionFolder(root=folder))
+            else:
+                self._done[folder.name] = change
+        return running
+
+
+def _folders(sessions_root: Path) -> list[Path]:
+    try:
+        with os.scandir(sessions_root) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+def _has_running(attempts: Path) -> bool:
+    return any(not (entry / files.EXIT).exists() for entry in attempts.iterdir())
+
+
+def _renew(folder: SessionFolder) -> None:
+    attempt.renew_lease(folder)
+    attempt.open_socket(folder)

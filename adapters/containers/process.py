@@ -1,0 +1,219 @@
+"""Sessions as processes of this machine, under bubblewrap where it works."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from adapters.containers import attempt, bubblewrap, files, sandbox
+from domain.errors import TransientError
+from domain.ids import SessionId
+from domain.ports import ExitState, Handle, Launch, SessionFolder
+from domain.session import Isolation
+
+_START_S = 10.0
+_POLL_S = 0.02
+_KILL_S = 5.0
+# Ends well only when the door listens on the sandbox's own loopback: 127.0.0.1:9000, as the kernel writes it.
+_PROBE = "for i in $(seq 200); do while read -r n local rest; do [ $local = 0100007F:2328 ] && exit 0; done </proc/net/tcp; sleep .01; done; exit 9"
+
+
+class ProcessEngine:
+    """The `process` engine. `binary` is the program that a launch's argv belongs to: the Claude Code CLI."""
+
+    name = "process"
+
+    def __init__(self, sessions: Path, cache: Path, binary: Path) -> None:
+        self._sessions = sessions
+        self._cache = cache
+        self._binary = binary
+        self._isolation: Isolation | None = None
+        self._bwrap: Path | None = None
+        self._options: frozenset[str] = frozenset()
+        self._probing = asyncio.Lock()
+
+    async def isolation(self) -> Isolation:
+        """Tried once, with the whole chain of a real session: sandbox, loopback, door."""
+        async with self._probing:
+            if self._isolation is None:
+                self._isolation = await self._probe()
+        return self._isolation
+
+    async def start_or_attach(self, launch: Launch) -> Handle:
+        """See `domain.ports.Engine`. Raises TransientError where no runner came up."""
+        isolated = (await self.isolation()).isolated
+        return await self._start(launch, self._binary, isolated=isolated)
+
+    async def read(self, handle: Handle, offset: int, limit: int = 1 << 20) -> bytes:
+        """See `domain.ports.Engine`."""
+        return await asyncio.to_thread(attempt.read, handle, offset, limit)
+
+    async def exited(self, handle: Handle) -> ExitState | None:
+        """See `domain.ports.Engine`. `lost`: the runner was killed, and everything below it is gone."""
+        folder = handle.folder.attempt(handle.attempt)
+        if state := attempt.ended(folder):
+            return state
+        who = attempt.started(folder)
+        if who is not None and (_alive(who, "pid", "start_time") or _alive(who, "inner", "inner_start_time")):
+            return None
+        # It may have recorded its end between the two looks.
+        return attempt.ended(folder) or attempt.record_end(folder, None, "lost", "its runner was killed")
+
+    async def stop(self, handle: Handle, grace_s: float = 3.0) -> ExitState:
+        """See `domain.ports.Engine`."""
+        folder = handle.folder.attempt(handle.attempt)
+        if state := await self.exited(handle):
+            return state
+        files.write_atomic(str(folder / files.STOP), {"grace_s": grace_s})
+        _signal(folder, signal.SIGTERM)
+        state = await self._wait_for_end(handle, grace_s + _KILL_S)
+        if state is None:
+            # The runner does not answer. Killing it takes the sandbox along, by the kernel.
+            _signal(folder, signal.SIGKILL)
+            state = await self._wait_for_end(handle, _KILL_S)
+        if state is None:
+            raise TransientError(f"Session {handle.session} cannot be killed; look at its processes with `ps`.")
+        return state
+
+    async def sweep(self, alive: frozenset[SessionId]) -> tuple[SessionId, ...]:
+        """See `domain.ports.Engine`. This installation's processes are those whose folders lie in its home."""
+        swept: list[SessionId] = []
+        for session, number in await asyncio.to_thread(attempt.unfinished, self._sessions):
+            if session in alive:
+                continue
+            handle = Handle(
+                session=session, attempt=number, engine=self.name, identity="", folder=SessionFolder(root=self._sessions / session)
+            )
+            who = attempt.started(handle.folder.attempt(number))
+            if who is None or who.get("mode") == "inside":
+                continue
+            state = await self.stop(handle)
+            if state.reason != "lost":
+                swept.append(session)
+        return tuple(dict.fromkeys(swept))
+
+    # ------------------------------------------------------------ start
+
+    async def _start(self, launch: Launch, binary: Path, *, isolated: bool) -> Handle:
+        folder = launch.folder.attempt(launch.attempt)
+        if attempt.started(folder) is None:
+            attempt.prepare(launch)
+            plan = attempt.spec(launch, "open", [str(binary), *launch.argv])
+            if isolated:
+                plan |= {
+                    "mode": "sandbox",
+                    "command": [sandbox.CLI_INSIDE, *launch.argv],
+                    "bwrap": str(self._bwrap),
+                    "bwrap_args": sandbox.arguments(launch, binary, self._options),
+                }
+            files.write_atomic(str(folder / files.LAUNCH), plan, durable=False)
+            await _run_runner(folder)
+        who = await self._wait_for_start(folder)
+        return Handle(
+            session=launch.session,
+            attempt=launch.attempt,
+            engine=self.name,
+            identity=f"{who['pid']}:{who['start_time']}",
+            folder=launch.folder,
+        )
+
+    async def _wait_for_start(self, folder: Path) -> dict[str, object]:
+        for _ in range(int(_START_S / _POLL_S)):
+            if who := attempt.started(folder):
+                return who
+            await asyncio.sleep(_POLL_S)
+        log = (folder / files.RUNNER_LOG).read_text(errors="replace")[-500:]
+        raise TransientError(f"The runner of a session did not start: {log.strip() or 'no message'}")
+
+    async def _wait_for_end(self, handle: Handle, patience_s: float) -> ExitState | None:
+        for _ in range(int(patience_s / _POLL_S)):
+            if state := await self.exited(handle):
+                return state
+            await asyncio.sleep(_POLL_S)
+        return None
+
+    # ------------------------------------------------------------ isolation
+
+    async def _probe(self) -> Isolation:
+        if sys.platform != "linux":
+            return self._no("bubblewrap needs Linux; use TIERCEL_ENGINE=container")
+        self._bwrap = await asyncio.to_thread(bubblewrap.find, self._cache)
+        if self._bwrap is None:
+            return self._no("bubblewrap is missing; install it (apt install bubblewrap)")
+        self._options = await asyncio.to_thread(bubblewrap.options, self._bwrap)
+        state = await self._try_session()
+        if state.reason != "exited" or state.code != 0:
+            return self._no(
+                f"{self._bwrap} cannot make a sandbox here ({state.stderr_tail.splitlines()[0] if state.stderr_tail else state.reason}); "
+                "allow unprivileged user namespaces, or use TIERCEL_ENGINE=container"
+            )
+        return Isolation(engine=self.name, isolated=True, how=f"bubblewrap ({self._bwrap})")
+
+    def _no(self, why: str) -> Isolation:
+        return Isolation(engine=self.name, isolated=False, how=f"not isolated: {why}")
+
+    async def _try_session(self) -> ExitState:
+        root = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="tiercel-probe-"))
+        launch = Launch(
+            session=SessionId(root.name),
+            attempt=1,
+            folder=SessionFolder(root=root),
+            argv=("-c", _PROBE),
+            env={"PATH": "/usr/bin:/bin"},
+            prompt="",
+            timeout_s=_START_S,
+        )
+        try:
+            handle = await self._start(launch, Path("/bin/sh"), isolated=True)
+            state = await self._wait_for_end(handle, _START_S)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+        return state or ExitState(code=None, reason="timeout")
+
+
+async def _run_runner(folder: Path) -> None:
+    """Start the runner; returns when it has left us (it is nobody's child then)."""
+    log = os.open(folder / files.RUNNER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        starter = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *attempt.RUNNER_FLAGS,
+            attempt.RUNNER_PATH,
+            str(folder / files.LAUNCH),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            env={},  # nothing of ours may reach a session, not even by way of its runner
+            start_new_session=True,
+            cwd="/",
+        )
+    finally:
+        os.close(log)
+    await starter.communicate()
+
+
+def _alive(who: dict[str, object], pid: str, start: str) -> bool:
+    number = who.get(pid)
+    return isinstance(number, int) and files.start_time(number) == who.get(start)
+
+
+def _signal(folder: Path, signum: int) -> None:
+    """Signal the runner, and surely not a process that got its number since."""
+    who = attempt.started(folder)
+    pid = who.get("pid") if who else None
+    if not isinstance(pid, int):
+        return
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if who and _alive(who, "pid", "start_time"):
+            signal.pidfd_send_signal(fd, signum)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(fd)

@@ -1,0 +1,268 @@
+"""One process per running session: starts it, relays its only door, bounds it, and records its end.
+
+It belongs to nobody: a killed worker does not take the session along. It lives as long as the lease is renewed, so a
+machine without workers has no sessions after 15 s. If it is killed itself, the kernel kills the sandbox.
+The same code runs on the host (`sandbox`, `open`) and as the entry of the session image (`inside`).
+Standard library only, and few imports before the command is started: this is on the way to the first model request.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+
+from adapters.containers import files
+from adapters.containers.spawn import Spawned, Spec, bound_files, spawn
+
+TICK_S = 0.5
+GRACE_S = 3.0
+_DRAIN_S = 10.0
+_SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
+_SIGKILL_CODE = 137
+
+
+class Ending:
+    """Why a session is ended by us, and how long it may take to end by itself."""
+
+    def __init__(self, reason: str, detail: str, grace_s: float) -> None:
+        self.reason, self.detail, self.grace_s = reason, detail, grace_s
+
+
+class Lease:
+    """Watches the lease by our own clock: a jump of the wall clock must not end a session."""
+
+    def __init__(self, path: str, patience_s: float) -> None:
+        self._path, self._patience_s = path, patience_s
+        self._change = self._changed()
+        self._seen = time.monotonic()
+
+    def _changed(self) -> int:
+        try:
+            return os.stat(self._path).st_mtime_ns
+        except OSError:
+            return 0
+
+    def expired(self) -> bool:
+        """Whether nobody renewed it for too long. A lease that is gone counts as not renewed."""
+        change = self._changed()
+        if change != self._change and change:
+            self._change, self._seen = change, time.monotonic()
+        return time.monotonic() - self._seen > self._patience_s
+
+
+class Runner:
+    """The life of one attempt."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._lease = Lease(spec.lease, spec.lease_s)
+        self._deadline = time.monotonic() + spec.timeout_s
+        self._status: int | None = None
+        self._stopping: Ending | None = None
+        self._kill_at = 0.0
+
+    def run(self) -> None:
+        """Start, watch, end, record."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        code, reason, detail = None, "lost", ""
+        try:
+            listener = self._own_listener()
+            process = spawn(self._spec)
+            self._sign(process.inner)
+            self._open_door(process, listener)
+            code, reason, detail = self._watch(process)
+        except (OSError, RuntimeError) as e:
+            detail = str(e)
+        if not self._kill_all():
+            detail += " (some of its processes cannot be killed)"
+        self._sync()
+        files.write_atomic(self._spec.path(files.EXIT), {"code": code, "reason": reason, "detail": detail}, keep=True)
+
+    # ------------------------------------------------------------ start
+
+    def claim(self) -> bool:
+        """Become the one runner of this attempt. False where another is or was."""
+        lock = os.open(self._spec.path(files.LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        if os.path.exists(self._spec.path(files.PROCESS)):
+            return False
+        self._sign(None)
+        return True
+
+    def _sign(self, inner: int | None) -> None:
+        pid = os.getpid()
+        who = {"runner": self._spec.runner, "mode": self._spec.mode, "pid": pid, "start_time": files.start_time(pid)}
+        if inner is not None:
+            who |= {"inner": inner, "inner_start_time": files.start_time(inner)}
+        # Waiting for the disk comes after the start of the command, not before.
+        files.write_atomic(self._spec.path(files.PROCESS), dict(who), durable=inner is not None)
+
+    def _own_listener(self) -> object:
+        """Where there is no namespace of its own, the port must be known before the command is started."""
+        spec = self._spec
+        if spec.mode == "sandbox":
+            return None
+        from adapters.containers.relay import listen
+
+        listener = listen(spec.port if spec.mode == "inside" else 0)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        spec.command = [part.replace(spec.door_url, url) for part in spec.command]
+        spec.env = {name: value.replace(spec.door_url, url) for name, value in spec.env.items()}
+        return listener
+
+    def _open_door(self, process: Spawned, listener: object) -> None:
+        import socket
+
+        from adapters.containers.relay import Relay
+
+        if process.inner is not None:
+            from adapters.containers.namespaces import listen_inside
+
+            try:
+                listener = listen_inside(process.inner, self._spec.port)
+            except OSError:
+                if files.start_time(process.inner) is not None:
+                    raise
+                return  # the command was faster than its door
+        if isinstance(listener, socket.socket):
+            Relay(listener, self._spec.socket).start()
+
+    # ------------------------------------------------------------ watch
+
+    def _watch(self, process: Spawned) -> tuple[int | None, str, str]:
+        while True:
+            self._reap(process.pid)
+            if self._status is not None:
+                break
+            if self._stopping is None and (ending := self._look()):
+                self._stopping = ending
+                self._kill_at = time.monotonic() + ending.grace_s
+                self._terminate(process)
+            if self._stopping and time.monotonic() >= self._kill_at:
+                self._kill_all()
+                self._status = _SIGKILL_CODE
+                break
+            signal.sigtimedwait(_SIGNALS, TICK_S)
+        if self._stopping:
+            return self._status, self._stopping.reason, self._stopping.detail
+        return self._status, "exited", ""
+
+    def _look(self) -> Ending | None:
+        """The reason to end it, if there is one now."""
+        stop = files.read_json(self._spec.path(files.STOP))
+        if stop is not None:
+            return Ending("stopped", "", float(str(stop.get("grace_s", GRACE_S))))
+        if time.monotonic() > self._deadline:
+            return Ending("timeout", f"still running after {self._spec.timeout_s:g} s", GRACE_S)
+        if self._lease.expired():
+            return Ending("lease", f"no worker gave a sign of life for {self._spec.lease_s:g} s", 0.0)
+        return None if self._spec.mode == "inside" else self._bound()  # a container has its own bounds
+
+    def _bound(self) -> Ending | None:
+        below = files.descendants(os.getpid())
+        used = sum(_memory_bytes(pid) for pid in below)
+        if used > self._spec.memory_bytes:
+            return Ending("oom", f"used {used >> 20} MB of {self._spec.memory_bytes >> 20} MB", 0.0)
+        if len(below) > self._spec.pids:
+            return Ending("oom", f"had {len(below)} processes of {self._spec.pids}", 0.0)
+        return None
+
+    # ------------------------------------------------------------ end
+
+    def _reap(self, main: int) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == main:
+                code = os.waitstatus_to_exitcode(status)
+                self._status = code if code >= 0 else 128 - code
+
+    def _terminate(self, process: Spawned) -> None:
+        """Ask the command itself to end; what it leaves behind is killed later."""
+        for pid in files.children(process.inner) if process.inner is not None else [process.pid]:
+            _kill(pid, signal.SIGTERM)
+
+    def _kill_all(self) -> bool:
+        """Return when nothing that the session started is left: only then may it be started again elsewhere."""
+        deadline = time.monotonic() + _DRAIN_S
+        while time.monotonic() < deadline:
+            for pid in [-1] if self._spec.mode == "inside" else files.descendants(os.getpid()):
+                _kill(pid, signal.SIGKILL)
+            try:
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    continue
+            except ChildProcessError:
+                return True
+            time.sleep(0.005)
+        return False
+
+    def _sync(self) -> None:
+        try:
+            fd = os.open(self._spec.path(files.STREAM), os.O_RDONLY)
+        except FileNotFoundError:
+            return
+        os.fsync(fd)
+        os.close(fd)
+
+
+def _kill(pid: int, signum: int) -> None:
+    try:
+        os.kill(pid, signum)
+    except ProcessLookupError:
+        return
+
+
+def _memory_bytes(pid: int) -> int:
+    """Memory that belongs to `pid` alone or is shared and writable; the mapped binary does not count."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as f:
+            return sum(int(line.split()[1]) << 10 for line in f if line.startswith((b"RssAnon:", b"RssShmem:")))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def main(path: str) -> None:
+    """Run the attempt that `path` (launch.json) describes. On the host: as nobody's child."""
+    with open(path, "rb") as f:
+        spec = Spec(json.load(f))
+    if spec.mode != "inside":
+        _detach()
+    runner = Runner(spec)
+    if not runner.claim():
+        return
+    _tell_starter()
+    if spec.mode != "inside":
+        bound_files()
+    runner.run()
+
+
+def _detach() -> None:
+    """Leave the worker: it may be killed, and it must not have to reap us."""
+    if os.fork():
+        os._exit(0)
+    from adapters.containers.namespaces import become_subreaper
+
+    become_subreaper()
+
+
+def _tell_starter() -> None:
+    """The end of our stdout says that process.json is there."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
