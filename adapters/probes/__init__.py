@@ -1,0 +1,1 @@
+"""Probes: checks that code runs. One file per kind; `runner.ProbeRunner` bounds, times and records them."""
