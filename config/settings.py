@@ -102,6 +102,7 @@ class Settings(BaseModel):
     retention_days: int = Field(default=90, ge=1, description="Days that records are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Log level")
     log_json: bool = Field(default=False, description="Logs as JSON lines")
+    log_time: bool = Field(default=True, description="Time in front of log lines; off where the reader adds it")
 
     @field_validator("web_host")
     @classmethod
@@ -114,8 +115,9 @@ class Settings(BaseModel):
     @classmethod
     def _valid_cron(cls, value: str) -> str:
         if value:
-            from cronsim import CronSim, CronSimError
             from datetime import UTC, datetime
+
+            from cronsim import CronSim, CronSimError
 
             try:
                 CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
