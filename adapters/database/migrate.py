@@ -84,11 +84,7 @@ async def migrate(url: str, known: Sequence[Migration] | None = None) -> list[st
         async with await AsyncConnection.connect(
             conninfo(url), options="-c statement_timeout=0 -c lock_timeout=60s -c timezone=UTC", autocommit=True
         ) as conn:
-            ran: list[str] = []
-            for migration in known:
-                if await _apply(conn, migration, known):
-                    ran.append(f"{migration.version:04}_{migration.name}")
-            return ran
+            return [f"{m.version:04}_{m.name}" for m in known if await _apply(conn, m, known)]
     except psycopg.OperationalError as e:
         if e.sqlstate is None:
             raise RecordUnavailableError("no Postgres answers at DATABASE_URL; start it, or correct the address") from e

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 import psycopg
 from psycopg import AsyncConnection
@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import AsyncRowFactory, TupleRow, class_row, scalar_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from adapters.database.text import clean
 from domain.errors import FatalError, OldSchemaError, RecordUnavailableError, TiercelError
 
 T = TypeVar("T")
@@ -25,7 +26,9 @@ OUTPUT = "session_output"  # payload: "<session>:<attempt>:<last seq>"
 # A page or a heartbeat waits for these, so each is far below a person's patience and Temporal's heartbeat timeout.
 CONNECT_TIMEOUT_S = 5
 CHECKOUT_TIMEOUT_S = 10.0
-SERVER_OPTIONS = "-c statement_timeout=20s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+SERVER_OPTIONS = (
+    "-c statement_timeout=20s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+)
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 PAUSES_S = (0.05, 0.25, 1.0)  # between attempts after a lost connection
 
@@ -52,7 +55,9 @@ def translated(error: psycopg.Error) -> TiercelError:
     what = error.diag.message_primary or type(error).__name__
     match error:
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
-            return OldSchemaError(f"the record has another shape than this code needs ({what}); run `tiercel db migrate`")
+            return OldSchemaError(
+                f"the record has another shape than this code needs ({what}); run `tiercel db migrate`"
+            )
         case psycopg.OperationalError() | psycopg.InterfaceError():
             return RecordUnavailableError(f"the record (Postgres) cannot be used now: {what}")
         case _:
@@ -134,7 +139,7 @@ class Pool:
         """
 
         async def work(conn: Connection) -> int:
-            changed = (await conn.execute(query(name), params)).rowcount
+            changed = await execute(conn, name, params)
             if changed:
                 await tell(conn, *topics)
             return changed
@@ -156,16 +161,36 @@ class Pool:
     async def _fetch(self, name: str, params: Params | None, factory: AsyncRowFactory[T]) -> list[T]:
         async def work(conn: Connection) -> list[T]:
             async with conn.cursor(row_factory=factory) as cursor:
-                await cursor.execute(query(name), params)
+                await cursor.execute(query(name), _storable(params))
                 return await cursor.fetchall()
 
         return await self.run(work)
 
 
+async def execute(conn: Connection, name: str, params: Params | None = None) -> int:
+    """One statement by name inside a transaction of `run`. Returns the rows changed."""
+    return (await conn.execute(query(name), _storable(params))).rowcount
+
+
 async def tell(conn: Connection, *topics: str) -> None:
     """Announce topics on CHANGED when the transaction commits. One NOTIFY per topic, never from row triggers."""
     for topic in topics:
-        await conn.execute(query("notify"), {"channel": CHANGED, "payload": topic})
+        await execute(conn, "notify", {"channel": CHANGED, "payload": topic})
+
+
+def _storable(params: Params | None) -> Params | None:
+    """Every text made storable at this one place, so that no caller can forget it."""
+    return {name: _text(value) for name, value in params.items()} if params else None
+
+
+def _text(value: object) -> object:
+    match value:
+        case str():
+            return clean(str(value))  # `str` first: an enum of ours is its value, not its name
+        case list() | tuple():
+            return [_text(item) for item in cast("Sequence[object]", value)]
+        case _:
+            return value
 
 
 def first(rows: Sequence[T]) -> T | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -69,12 +70,17 @@ class TestServer:
         if not data.exists():
             flags = ["-A", "trust", "-U", "postgres", "--no-locale", "-E", "utf8", "--no-sync", "--no-instructions"]
             initdb = [str(binaries() / "initdb"), "-D", str(data), *flags]
-            subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, **self._drop())  # type: ignore[call-overload]
+            subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, **self._drop())
         argv = [str(binaries() / "postgres"), "-D", str(data), "-k", str(self._folder)]
         for name, value in _SETTINGS.items():
             argv += ["-c", f"{name}={value}"]
         self._process = subprocess.Popen(
-            argv, cwd=self._folder, stdout=subprocess.DEVNULL, preexec_fn=_die_with_parent(), start_new_session=True, **self._drop()
+            argv,
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, and the only way to set this
+            start_new_session=True,
+            **self._drop(),
         )
         self._wait()
 
@@ -120,7 +126,7 @@ class TestServer:
             else:
                 return
 
-    def _drop(self) -> dict[str, object]:
+    def _drop(self) -> dict[str, Any]:
         return {"user": self._user[0], "group": self._user[1], "extra_groups": []} if self._user else {}
 
 

@@ -24,14 +24,18 @@ def dump(url: str) -> str:
     return re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.MULTILINE)
 
 
-async def test_the_migrations_lead_to_exactly_the_schema_file(postgres_server: TestServer, empty_database_url: str) -> None:
+async def test_the_migrations_lead_to_exactly_the_schema_file(
+    postgres_server: TestServer, empty_database_url: str
+) -> None:
     from_schema = postgres_server.create()
     with psycopg.connect(from_schema) as conn:
         conn.execute(SCHEMA)
     await migrate(empty_database_url)
     expected = dump(from_schema)
     assert "CREATE TABLE public.incident" in expected
-    assert dump(empty_database_url) == expected, "schema.sql and migrations/ differ: write a migration, or correct schema.sql"
+    assert dump(empty_database_url) == expected, (
+        "schema.sql and migrations/ differ: write a migration, or correct schema.sql"
+    )
 
 
 async def test_it_migrates_an_empty_database_once(empty_database_url: str) -> None:

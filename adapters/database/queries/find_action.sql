@@ -1,0 +1,1 @@
+SELECT body FROM action WHERE id = %(id)s

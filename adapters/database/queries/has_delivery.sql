@@ -1,0 +1,1 @@
+SELECT true FROM notice WHERE key = %(key)s AND channel = %(channel)s AND delivered

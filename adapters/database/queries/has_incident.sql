@@ -1,0 +1,1 @@
+SELECT true FROM incident WHERE id = %(id)s

@@ -1,0 +1,1 @@
+SELECT service, affected, summary FROM incident WHERE id = %(id)s

@@ -1,0 +1,1 @@
+SELECT incident FROM session WHERE id = %(id)s AND attempt = %(attempt)s

@@ -1,0 +1,22 @@
+SELECT
+    i.id, i.service, i.affected, i.trigger, i.state, i.tier, i.summary, i.requested_by, i.dry_run, i.scripted,
+    i.opened_at, i.updated_at, i.closed_at,
+    s.sessions, a.actions, s.cost_usd, s.tokens, p.pending_approvals
+FROM (
+    SELECT * FROM incident
+    WHERE service = %(service)s AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
+      AND (%(trigger)s::text = '' OR trigger = %(trigger)s)
+      AND (%(after_at)s::timestamptz IS NULL OR (opened_at, id) < (%(after_at)s, %(after_key)s::text))
+    ORDER BY opened_at DESC, id DESC
+    LIMIT %(limit)s
+) AS i
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT id) AS sessions, coalesce(sum(cost_usd), 0) AS cost_usd,
+        coalesce(sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens), 0)::bigint AS tokens
+    FROM session WHERE incident = i.id
+) AS s
+CROSS JOIN LATERAL (SELECT count(*) AS actions FROM action WHERE incident = i.id) AS a
+CROSS JOIN LATERAL (
+    SELECT count(*) AS pending_approvals FROM approval WHERE incident = i.id AND state = 'pending'
+) AS p
+ORDER BY i.opened_at DESC, i.id DESC

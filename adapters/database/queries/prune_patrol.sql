@@ -1,0 +1,1 @@
+DELETE FROM patrol WHERE started_at < %(before)s

@@ -1,0 +1,1 @@
+DELETE FROM permit WHERE granted_at < %(before)s AND expires_at < %(before)s

@@ -1,0 +1,1 @@
+DELETE FROM probe_result WHERE at < %(before)s

@@ -1,0 +1,1 @@
+DELETE FROM probe_slot WHERE slot < %(before)s

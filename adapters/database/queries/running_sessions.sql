@@ -1,0 +1,1 @@
+SELECT DISTINCT id FROM session WHERE status = 'running'

@@ -1,0 +1,260 @@
+"""What pages and commands read: rows as frozen values, and pages of them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from domain.health import ServiceHealth
+from domain.inventory import Service
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some rows, newest first. `next` goes back in as `after`; "" where there is no more."""
+
+    rows: tuple[T, ...]
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFilter:
+    """Which incidents. Empty means all. `states` may be any of IncidentState."""
+
+    states: tuple[str, ...] = ()
+    service: str = ""
+    trigger: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident in a list. `closed_at` None: still open."""
+
+    id: str
+    service: str
+    affected: list[str]
+    trigger: str
+    state: str
+    tier: int
+    summary: str
+    requested_by: str
+    dry_run: bool
+    scripted: bool
+    opened_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None
+    sessions: int
+    actions: int
+    cost_usd: float
+    tokens: int
+    pending_approvals: int
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentDetail:
+    """Everything about one incident that is not a list of its own. `alert` is domain.incident.Alert as JSON."""
+
+    id: str
+    service: str
+    affected: list[str]
+    trigger: str
+    state: str
+    tier: int
+    summary: str
+    prompt: str
+    requested_by: str
+    alert: dict[str, object]
+    workflow_id: str
+    run_id: str
+    dry_run: bool
+    scripted: bool
+    opened_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """One entry of an incident's history."""
+
+    key: str
+    at: datetime
+    kind: str
+    tier: int
+    text: str
+    detail: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One process of a session. `report` is domain.session.TierReport as JSON; `lines` counts stored output."""
+
+    id: str
+    attempt: int
+    incident: str
+    workflow_id: str
+    tier: int
+    model: str
+    engine: str
+    isolated: bool
+    scripted: bool
+    status: str
+    message: str
+    report: dict[str, object] | None
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost_usd: float
+    lines: int
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """One service with what is known of its health. `open_incident` is "" where there is none."""
+
+    id: str
+    node: str
+    name: str
+    kind: str
+    repository: str
+    present: bool
+    status: str  # up, degraded, down, unknown
+    since: datetime | None
+    last_probe_at: datetime | None
+    latency_ms: float | None  # slowest probe of the last round
+    summary: str
+    open_incident: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDetail:
+    """One service as declared, and its memory."""
+
+    row: ServiceRow
+    spec: Service
+    health: ServiceHealth
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UptimeSlot:
+    """Half an hour of one service: how many results of each kind. All zero: nothing was probed."""
+
+    service: str
+    start: datetime
+    ok: int
+    warn: int
+    fail: int
+    error: int
+
+    @property
+    def status(self) -> str:
+        """The colour of the bar: none, up, degraded or down."""
+        if self.fail:
+            return "down"
+        if self.warn or self.error:
+            return "degraded"
+        return "up" if self.ok else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class PatrolRow:
+    """One finished patrol."""
+
+    id: str
+    started_at: datetime
+    ended_at: datetime
+    services: int
+    failing: int
+    opened: int
+    problems: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """One notice on one channel."""
+
+    key: str
+    channel: str
+    incident: str | None
+    kind: str
+    title: str
+    body: str
+    delivered: bool
+    message: str
+    attempts: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who did what."""
+
+    id: int
+    at: datetime
+    actor_kind: str
+    actor: str
+    action: str
+    target: str
+    detail: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerNoteRow:
+    """The newest maintenance, snooze or reset of a service."""
+
+    service: str
+    kind: str
+    until: datetime | None
+    reason: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What the gateway counted on the wire. `scripted_calls` are calls to our scripted model, and cost nothing."""
+
+    calls: int = 0
+    scripted_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """All tokens together."""
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The numbers of the overview."""
+
+    services: int
+    up: int
+    degraded: int
+    down: int
+    unknown: int
+    open_incidents: int
+    needs_person: int
+    pending_approvals: int
+    running_sessions: int
+    problems: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Counts, model use since the given time, the last patrol, and what is open now (at most 20, newest first)."""
+
+    counts: Counts
+    use: ModelUse
+    patrol: PatrolRow | None
+    open: tuple[IncidentRow, ...] = field(default=())
