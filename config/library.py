@@ -1,0 +1,31 @@
+"""Reads the prompts, checks and playbooks that come with Tiercel."""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from claude.library import Library, library
+
+_TIER_FILES = {1: "tier1-observe.md", 2: "tier2-investigate.md", 3: "tier3-remediate.md"}
+
+
+@cache
+def tier_prompt(tier: int) -> str:
+    """The instructions of a tier (1 to 3)."""
+    return files("prompts").joinpath(_TIER_FILES[tier]).read_text(encoding="utf-8")
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema of the tier report, for `--json-schema`."""
+    return json.loads(files("prompts").joinpath("tier_report.json").read_text(encoding="utf-8"))
+
+
+@cache
+def built_in() -> Library:
+    """Our own checks and playbooks. Raises ConfigurationError where one is broken."""
+    return library(_markdown("checks"), _markdown("playbooks"))
+
+
+def _markdown(package: str) -> dict[str, str]:
+    return {f.name: f.read_text(encoding="utf-8") for f in files(package).iterdir() if f.name.endswith(".md")}

@@ -1,0 +1,1 @@
+"""How things are repaired, one Markdown file per action."""
