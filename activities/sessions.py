@@ -156,7 +156,8 @@ class SessionActivities:
         task.result()
 
     def _outcome(self, order: SessionOrder, copy: OutputCopy, exit_state: ExitState) -> SessionOutcome:
-        verdict = classify(copy.reader, exit_state)
+        reader = copy.reader
+        verdict = classify(reader.result, exit_state, reader.init, reader.last_retry)
         return SessionOutcome(
             session=order.session,
             attempt=order.attempt,
