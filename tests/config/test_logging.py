@@ -43,19 +43,29 @@ def settings(**values: object) -> Settings:
 
 
 def test_a_line_for_people_names_level_event_fields_and_module() -> None:
-    text = written(settings(), lambda: logger("worker.x").warning("probe failed", service="local/db", seconds=3, why="no route"))
+    text = written(
+        settings(), lambda: logger("worker.x").warning("probe failed", service="local/db", seconds=3, why="no route")
+    )
     assert text == "warning probe failed service=local/db seconds=3 why='no route' (worker.x)\n"
 
 
 def test_json_lines_carry_process_and_time() -> None:
     text = written(settings(log_json=True), lambda: logger("a").info("hello", n=1))
     entry = json.loads(text)
-    assert (entry["process"], entry["event"], entry["n"], entry["level"], entry["logger"]) == ("web", "hello", 1, "info", "a")
+    assert (entry["process"], entry["event"], entry["n"], entry["level"], entry["logger"]) == (
+        "web",
+        "hello",
+        1,
+        "info",
+        "a",
+    )
     assert entry["at"].endswith("Z")
 
 
 def test_the_standard_library_writes_to_the_same_place() -> None:
-    assert "warning disk 93 % full (x.y)" in written(settings(), lambda: logging.getLogger("x.y").warning("disk %d %% full", 93))
+    assert "warning disk 93 % full (x.y)" in written(
+        settings(), lambda: logging.getLogger("x.y").warning("disk %d %% full", 93)
+    )
 
 
 def test_the_level_is_kept() -> None:
@@ -66,7 +76,9 @@ def test_the_level_is_kept() -> None:
 def test_secrets_stay_out_wherever_they_stand(as_json: bool) -> None:
     def say() -> None:
         log = logger("a")
-        log.info(f"key {KEY}", url="postgresql://u:hunter22@h/d", nested={"password": "swordfish", "list": [f"x {KEY}"]})
+        log.info(
+            "key %s", KEY, url="postgresql://u:hunter22@h/d", nested={"password": "swordfish", "list": [f"x {KEY}"]}
+        )
         logging.getLogger("b").warning("token=%s", "abcdef123456")
         try:
             raise RuntimeError(f"refused {KEY}")

@@ -34,7 +34,9 @@ def test_rechecks_that_are_no_numbers_name_their_variable() -> None:
 
 
 def test_a_misspelt_setting_is_an_error_with_the_likely_name() -> None:
-    with pytest.raises(ConfigurationError, match="TIERCEL_RESTART_LIMITS: no such setting; did you mean TIERCEL_RESTART_LIMIT"):
+    with pytest.raises(
+        ConfigurationError, match="TIERCEL_RESTART_LIMITS: no such setting; did you mean TIERCEL_RESTART_LIMIT"
+    ):
         load({"TIERCEL_RESTART_LIMITS": "0"})
 
 
@@ -67,7 +69,7 @@ def test_a_secret_comes_from_a_file_and_not_from_both(tmp_path: Path) -> None:
     assert "something" not in repr(settings)
     with pytest.raises(ConfigurationError, match="both set; keep one"):
         load({"ANTHROPIC_API_KEY_FILE": str(file), "ANTHROPIC_API_KEY": "x"})
-    with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY_FILE: cannot read .*check the path"):
+    with pytest.raises(ConfigurationError, match=r"ANTHROPIC_API_KEY_FILE: cannot read .*check the path"):
         load({"ANTHROPIC_API_KEY_FILE": str(tmp_path / "missing")})
 
 
