@@ -1,7 +1,7 @@
 """Traces, sent where OTEL_EXPORTER_OTLP_ENDPOINT says. Not set: nothing is made, nothing is sent, nothing is paid.
 
 Each process calls `start("worker")` once, keeps what it gets, and calls `stop()` at its end. Between the two,
-`opentelemetry.trace.get_tracer(...)` works everywhere; a span leaves the process only with what
+`opentelemetry.trace.get_tracer(...)` works everywhere and `config.temporal.connect` traces; a span leaves the process only with what
 `config.telemetry_policy` lets through.
 """
 
@@ -19,7 +19,6 @@ from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:  # the SDK takes a third of a second to import; without an endpoint nobody pays that
     from opentelemetry.sdk.trace import TracerProvider
-    from temporalio.contrib.opentelemetry import TracingInterceptor
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 VARIABLES = {
@@ -43,14 +42,6 @@ class Telemetry:
 
     def __init__(self, provider: "TracerProvider | None" = None) -> None:
         self.provider = provider
-
-    def interceptors(self) -> "list[TracingInterceptor]":
-        """For the Temporal client (not for the worker too: it takes over the client's)."""
-        if self.provider is None:
-            return []
-        from temporalio.contrib.opentelemetry import TracingInterceptor
-
-        return [TracingInterceptor(self.provider.get_tracer("temporalio"))]
 
     def flush(self) -> None:
         """Send what is waiting."""

@@ -19,22 +19,23 @@ from tests.support.processes import free_ports, listens, start, stop, wait_until
 pytestmark = pytest.mark.temporal
 
 CODE = """
-import asyncio, sys
-from temporalio.client import Client
+import asyncio
 from temporalio.worker import Worker
 from config import telemetry
+from config.settings import load
+from config.temporal import connect
 from tests.support.traced import Traced, look
 
-async def main(address):
+async def main():
     started = telemetry.start("worker")
-    client = await Client.connect(address, interceptors=started.interceptors())
+    client = await connect(load(), wait_s=10)
     async with Worker(client, task_queue="traced", workflows=[Traced], activities=[look]):
         with telemetry.span("patrol", {"tiercel.service": "local/app"}):
             print(telemetry.current_traceparent().split("-")[1])
             await client.execute_workflow(Traced.run, "local/app", id="traced", task_queue="traced")
     started.stop()
 
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main())
 """
 
 
@@ -54,9 +55,9 @@ def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def run_traced(address: str, endpoint: str) -> str:
     """Runs the workflow in a process of its own; gives the trace id."""
-    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "TEMPORAL_ADDRESS": address}
     done = subprocess.run(
-        [sys.executable, "-c", CODE, address], env=environment, capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()[-1]
