@@ -1,0 +1,59 @@
+"""The admin socket: the worker opens and closes doors here. Only our own user reaches it (0600)."""
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from domain.errors import ConfigurationError
+from domain.ids import SessionId
+from domain.ports import Door
+from gateway.doors import DoorKeeper
+from gateway.recorder import Recorder
+
+MAX_BODY = 64 << 10
+
+
+class Admin:
+    """PUT and DELETE /doors/{session}, GET /doors, GET /healthz."""
+
+    def __init__(self, keeper: DoorKeeper, recorder: Recorder) -> None:
+        self._keeper = keeper
+        self._recorder = recorder
+
+    def app(self) -> web.Application:
+        """The application behind the admin socket."""
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_put("/doors/{session}", self._open)
+        app.router.add_delete("/doors/{session}", self._close)
+        app.router.add_get("/doors", self._list)
+        app.router.add_get("/healthz", self._health)
+        return app
+
+    async def _open(self, request: web.Request) -> web.Response:
+        try:
+            door = Door.model_validate_json(await request.read())
+        except ValidationError as e:
+            return _wrong(f"the body is no door: {e.errors()[0]['loc']}: {e.errors()[0]['msg']}")
+        if door.session != request.match_info["session"]:
+            return _wrong("the session in the address and in the body differ")
+        try:
+            await self._keeper.open(door)
+        except ConfigurationError as e:
+            return _wrong(str(e))
+        except OSError as e:
+            return web.json_response({"error": f"the door cannot be opened: {e.strerror}"}, status=503)
+        return web.json_response({"socket": str(door.folder.socket)})
+
+    async def _close(self, request: web.Request) -> web.Response:
+        closed = await self._keeper.close(SessionId(request.match_info["session"]))
+        return web.json_response({"closed": closed})
+
+    async def _list(self, request: web.Request) -> web.Response:
+        return web.json_response({"sessions": self._keeper.sessions()})
+
+    async def _health(self, request: web.Request) -> web.Response:
+        doors, lost = len(self._keeper.sessions()), self._recorder.lost
+        return web.json_response({"ok": True, "doors": doors, "records_lost": lost})
+
+
+def _wrong(message: str) -> web.Response:
+    return web.json_response({"error": message}, status=400)

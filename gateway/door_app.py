@@ -1,0 +1,26 @@
+"""The routes of one door. What is not listed does not exist."""
+
+from aiohttp import web
+
+from gateway import mcp, model_proxy
+from gateway.gate import gate
+from gateway.session import MAX_MODEL_BODY, SESSION, Session
+from gateway.telemetry import Telemetry
+
+
+def build(session: Session) -> web.Application:
+    """The application behind one session's socket."""
+    app = web.Application(client_max_size=MAX_MODEL_BODY)
+    app[SESSION] = session
+    app.router.add_post("/model/v1/messages", model_proxy.messages)
+    app.router.add_post("/model/v1/messages/count_tokens", model_proxy.count_tokens)
+    app.router.add_post("/mcp", mcp.post)
+    app.router.add_get("/mcp", mcp.get, allow_head=False)
+    app.router.add_post("/gate", gate)
+    app.router.add_post("/otel/v1/{signal}", Telemetry().receive)
+    app.router.add_route("*", "/{rest:.*}", _nothing_here)
+    return app
+
+
+async def _nothing_here(_: web.Request) -> web.Response:
+    return model_proxy.api_error(404, "not_found_error", "no such address")

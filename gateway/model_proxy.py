@@ -1,0 +1,195 @@
+"""The Messages API of a session: checked, given the credential, passed through byte by byte, counted."""
+
+import json
+import time
+from typing import Any, cast
+
+import aiohttp
+import structlog
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from domain.session import ModelCall
+from gateway.credential import Refusal, credential_headers
+from gateway.meter import Meter
+from gateway.prices import cost_usd
+from gateway.session import MAX_MODEL_BODY, SESSION, Session, bounded_body
+from gateway.spans import model_span
+
+log = structlog.get_logger("gateway.model")
+
+# Everything else stays behind: cookies, forwarding headers, whatever a session invents.
+PASSED_UP = frozenset(
+    {"accept", "content-type", "user-agent", "anthropic-version", "anthropic-beta", "x-app", "x-claude-code-session-id"}
+)
+PASSED_UP_PREFIXES = ("x-stainless-",)
+PASSED_DOWN = frozenset({"content-type", "request-id", "retry-after", "x-should-retry", "cache-control"})
+PASSED_DOWN_PREFIXES = ("anthropic-ratelimit-",)
+
+CONNECT_S = 10.0
+SILENCE_S = 600.0  # the CLI's own watchdog is shorter; this only frees what it left behind
+OVERLOADED = 529
+
+
+def api_error(status: int, kind: str, message: str) -> web.Response:
+    """An error in the shape of the Messages API, so that the CLI understands it."""
+    return web.json_response(
+        {"type": "error", "error": {"type": kind, "message": f"gateway: {message}"}}, status=status
+    )
+
+
+async def messages(request: web.Request) -> web.StreamResponse:
+    """POST /model/v1/messages."""
+    return await _proxy(request, "/v1/messages", counted=True)
+
+
+async def count_tokens(request: web.Request) -> web.StreamResponse:
+    """POST /model/v1/messages/count_tokens. Free of charge, so nothing is recorded."""
+    return await _proxy(request, "/v1/messages/count_tokens", counted=False)
+
+
+async def _proxy(request: web.Request, path: str, *, counted: bool) -> web.StreamResponse:
+    session = request.config_dict[SESSION]
+    body = await bounded_body(request, MAX_MODEL_BODY)
+    if body is None:
+        return api_error(413, "request_too_large", f"the request is over {MAX_MODEL_BODY >> 20} MB")
+    wanted = _wanted(body)
+    refusal = _refused_model(session, wanted)
+    if refusal:
+        session.audit(f"model-{session.behind.new_id()}", "model_refused", wanted.model[:100], {"reason": refusal})
+        return api_error(400, "invalid_request_error", refusal)
+    added = credential_headers(request.headers, session.behind.upstream.credential)
+    if isinstance(added, Refusal):
+        log.error("model request refused", session=session.door.session, reason=added.message)
+        return api_error(403, "permission_error", added.message)
+    headers = _filtered(request.headers)
+    headers.update(added)
+    call = _Call(session, wanted.model, stream=wanted.stream, counted=counted)
+    with model_span(session, request.headers, wanted.model) as span:
+        call.span = span
+        return await call.run(request, path, headers, body)
+
+
+class _Wanted:
+    """The two fields of the body that matter here."""
+
+    def __init__(self, model: str, *, stream: bool) -> None:
+        self.model = model
+        self.stream = stream
+
+
+def _wanted(body: bytes) -> _Wanted:
+    try:
+        parsed: Any = json.loads(body)
+    except ValueError:
+        return _Wanted("", stream=False)
+    fields = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+    model = fields.get("model")
+    return _Wanted(model if isinstance(model, str) else "", stream=fields.get("stream") is True)
+
+
+def _refused_model(session: Session, wanted: _Wanted) -> str:
+    allowed = session.behind.upstream.models.get(session.door.tier)
+    if allowed is None:
+        return f"tier {session.door.tier} does not exist"
+    if wanted.model != allowed:
+        return f"this session may use {allowed} only"
+    return ""
+
+
+def _filtered(given: "CIMultiDict[str] | Any") -> CIMultiDict[str]:
+    kept = CIMultiDict[str]()
+    for name, value in given.items():
+        low = name.lower()
+        if low in PASSED_UP or low.startswith(PASSED_UP_PREFIXES):
+            kept.add(name, value)
+    kept["Accept-Encoding"] = "identity"  # tokens are read from the bytes that pass
+    return kept
+
+
+class _Call:
+    """One request upstream and its row in the record."""
+
+    def __init__(self, session: Session, model: str, *, stream: bool, counted: bool) -> None:
+        self._session = session
+        self._model = model
+        self._counted = counted
+        self._meter = Meter(stream=stream)
+        self._begun = time.monotonic()
+        self._at = session.behind.clock.now()
+        self._status = OVERLOADED
+        self.span: Any = None
+
+    async def run(self, request: web.Request, path: str, headers: CIMultiDict[str], body: bytes) -> web.StreamResponse:
+        """Pass the request on and the answer back. Failures to reach the API look like an overloaded API."""
+        target = URL(self._session.behind.upstream.url.rstrip("/") + path)
+        if request.query.get("beta") == "true":
+            target = target.with_query(beta="true")
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
+        try:
+            async with self._session.behind.http.post(
+                target, data=body, headers=headers, timeout=timeout, allow_redirects=False
+            ) as answer:
+                self._status = answer.status
+                return await self._pass_back(request, answer)
+        except (aiohttp.ClientError, TimeoutError, OSError) as e:
+            # The words of the exception may hold the address, never a header.
+            log.warning("model API not reached", session=self._session.door.session, error=type(e).__name__)
+            return api_error(OVERLOADED, "overloaded_error", f"the model API cannot be reached ({type(e).__name__})")
+        finally:
+            self._record()
+
+    async def _pass_back(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status)
+        for name, value in answer.headers.items():
+            low = name.lower()
+            if low in PASSED_DOWN or low.startswith(PASSED_DOWN_PREFIXES):
+                response.headers.add(name, value)
+        await response.prepare(request)
+        try:
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+                self._meter.feed(chunk)
+        except (aiohttp.ClientError, TimeoutError, OSError) as e:
+            # The status line is gone already. A clean end would pass for a whole answer, so the connection breaks.
+            log.warning("model stream cut", session=self._session.door.session, error=type(e).__name__)
+            if request.transport is not None:
+                request.transport.abort()
+            return response
+        await response.write_eof()
+        return response
+
+    def _record(self) -> None:
+        self._meter.close()
+        tokens = self._meter.tokens
+        self.span.set_attributes(
+            {
+                "http.response.status_code": self._status,
+                "gen_ai.usage.input_tokens": tokens.input,
+                "gen_ai.usage.output_tokens": tokens.output,
+            }
+        )
+        if not self._counted:
+            return
+        session, behind = self._session, self._session.behind
+        call = ModelCall(
+            id=behind.new_id(),
+            session=session.door.session,
+            incident=session.door.incident,
+            at=self._at,
+            model=self._model,
+            status=self._status,
+            input_tokens=tokens.input,
+            output_tokens=tokens.output,
+            cache_read_tokens=tokens.cache_read,
+            cache_write_tokens=tokens.cache_write,
+            cost_usd=cost_usd(self._model, tokens, self._at),
+            latency_ms=(time.monotonic() - self._begun) * 1000,
+            scripted=behind.upstream.scripted or session.door.scripted,
+        )
+
+        async def write() -> None:
+            await behind.records.model_call(call)
+
+        behind.recorder.put("model call", write)
