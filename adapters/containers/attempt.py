@@ -22,8 +22,8 @@ RUNNER_FLAGS = ("-I", "-S", "-c", RUNNER)
 RUNNER_PATH = str(_CODE)
 
 
-def prepare(launch: Launch) -> Path:
-    """Make the folders of an attempt, its prompt and a fresh lease. Returns the attempt's folder."""
+def prepare(launch: Launch, uid: int) -> Path:
+    """Make the folders of an attempt, its prompt and a fresh lease, for processes that run as `uid`."""
     folder = launch.folder
     folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     attempt = folder.attempt(launch.attempt)
@@ -31,7 +31,18 @@ def prepare(launch: Launch) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     renew_lease(folder)
     _write(attempt / files.PROMPT, launch.prompt.encode())
+    if os.geteuid() == 0:
+        for path in (folder.claude_config, folder.work, attempt):
+            give(path, uid)
     return attempt
+
+
+def give(path: Path, uid: int) -> None:
+    """Let `uid` own everything in `path`: a session may have run in another engine before. Links are not followed."""
+    os.chown(path, uid, uid, follow_symlinks=False)
+    for folder, folders, names in os.walk(path):
+        for name in (*folders, *names):
+            os.chown(Path(folder) / name, uid, uid, follow_symlinks=False)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -59,7 +70,7 @@ def open_socket(folder: SessionFolder) -> None:
         return
 
 
-def spec(launch: Launch, mode: str, command: list[str]) -> dict[str, Any]:
+def spec(launch: Launch, mode: str, command: list[str], lease_s: float) -> dict[str, Any]:
     """What the runner is told; `command` is the whole command line as the runner executes it."""
     folder = launch.folder
     return {
@@ -67,7 +78,7 @@ def spec(launch: Launch, mode: str, command: list[str]) -> dict[str, Any]:
         "mode": mode,
         "folder": str(folder.attempt(launch.attempt)),
         "lease": str(folder.root / files.LEASE),
-        "lease_s": LEASE_S,
+        "lease_s": lease_s,
         "timeout_s": launch.timeout_s,
         "memory_mb": launch.limits.memory_mb,
         "pids": launch.limits.pids,

@@ -24,7 +24,7 @@ def find(cache: Path) -> Path | None:
 
 
 def _runnable_copy(folder: Path, cache: Path) -> Path:
-    """Installers may lose the run bit, and the installed file may not be ours to change. Its libraries lie beside it."""
+    """Installers may lose the run bit, and the installed file may not be ours to change. Its libraries come along."""
     target = cache / "bwrap"
     scratch = cache / f"bwrap.{os.getpid()}"
     if not (target / "bwrap").is_file():
@@ -40,5 +40,5 @@ def _runnable_copy(folder: Path, cache: Path) -> Path:
 
 def options(bwrap: Path) -> frozenset[str]:
     """Which of the options that we would like to use this bubblewrap knows."""
-    text = subprocess.run([str(bwrap), "--help"], capture_output=True, text=True, timeout=10, check=False).stdout  # noqa: S603
+    text = subprocess.run([str(bwrap), "--help"], capture_output=True, text=True, timeout=10, check=False).stdout
     return frozenset(option for option in _KNOWN_OPTIONS if f"{option} " in text)

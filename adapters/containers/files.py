@@ -1,5 +1,8 @@
 """The files by which a runner and its engines talk, and the identity of a process. Standard library only."""
 
+# pathlib costs more time than everything that happens here before the first model request.
+# ruff: noqa: PTH
+
 import json
 import os
 
@@ -22,7 +25,9 @@ def write_atomic(path: str, value: dict[str, object], *, keep: bool = False, dur
     `keep`: never replace what is there; False where something is.
     """
     scratch = f"{path}.{os.getpid()}.tmp"
-    fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fd = os.open(
+        scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644
+    )  # a container reads it as another uid
     try:
         os.write(fd, json.dumps(value).encode())
         if durable:

@@ -1,6 +1,7 @@
 """Renewing the leases of all running sessions: the sign of life that keeps them running."""
 
 import asyncio
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -31,10 +32,9 @@ class LeaseKeeper:
 
     def _loop(self, sessions_root: Path, ended: threading.Event) -> None:
         while True:
-            try:
+            # A folder may be deleted under us; the next round comes before any lease runs out.
+            with contextlib.suppress(OSError):
                 self.renew(sessions_root)
-            except OSError:
-                pass  # a folder that is being deleted; the next round comes before any lease runs out
             if ended.wait(self._renew_s):
                 return
 

@@ -3,12 +3,11 @@
 import asyncio
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from pathlib import Path
 
-from adapters.containers import attempt, bubblewrap, files, sandbox
+from adapters.containers import attempt, bubblewrap, files, host, sandbox
 from domain.errors import TransientError
 from domain.ids import SessionId
 from domain.ports import ExitState, Handle, Launch, SessionFolder
@@ -16,7 +15,6 @@ from domain.session import Isolation
 
 _START_S = 10.0
 _POLL_S = 0.02
-_KILL_S = 5.0
 # Ends well only when the door listens on the sandbox's own loopback: 127.0.0.1:9000, as the kernel writes it.
 _PROBE = "for i in $(seq 200); do while read -r n local rest; do [ $local = 0100007F:2328 ] && exit 0; done </proc/net/tcp; sleep .01; done; exit 9"
 
@@ -26,10 +24,11 @@ class ProcessEngine:
 
     name = "process"
 
-    def __init__(self, sessions: Path, cache: Path, binary: Path) -> None:
+    def __init__(self, sessions: Path, cache: Path, binary: Path, lease_s: float = attempt.LEASE_S) -> None:
         self._sessions = sessions
         self._cache = cache
         self._binary = binary
+        self._lease_s = lease_s
         self._isolation: Isolation | None = None
         self._bwrap: Path | None = None
         self._options: frozenset[str] = frozenset()
@@ -53,55 +52,23 @@ class ProcessEngine:
 
     async def exited(self, handle: Handle) -> ExitState | None:
         """See `domain.ports.Engine`. `lost`: the runner was killed, and everything below it is gone."""
-        folder = handle.folder.attempt(handle.attempt)
-        if state := attempt.ended(folder):
-            return state
-        who = attempt.started(folder)
-        if who is not None and (_alive(who, "pid", "start_time") or _alive(who, "inner", "inner_start_time")):
-            return None
-        # It may have recorded its end between the two looks.
-        return attempt.ended(folder) or attempt.record_end(folder, None, "lost", "its runner was killed")
+        return host.exited(handle)
 
     async def stop(self, handle: Handle, grace_s: float = 3.0) -> ExitState:
         """See `domain.ports.Engine`."""
-        folder = handle.folder.attempt(handle.attempt)
-        if state := await self.exited(handle):
-            return state
-        files.write_atomic(str(folder / files.STOP), {"grace_s": grace_s})
-        _signal(folder, signal.SIGTERM)
-        state = await self._wait_for_end(handle, grace_s + _KILL_S)
-        if state is None:
-            # The runner does not answer. Killing it takes the sandbox along, by the kernel.
-            _signal(folder, signal.SIGKILL)
-            state = await self._wait_for_end(handle, _KILL_S)
-        if state is None:
-            raise TransientError(f"Session {handle.session} cannot be killed; look at its processes with `ps`.")
-        return state
+        return await host.stop(handle, grace_s)
 
     async def sweep(self, alive: frozenset[SessionId]) -> tuple[SessionId, ...]:
         """See `domain.ports.Engine`. This installation's processes are those whose folders lie in its home."""
-        swept: list[SessionId] = []
-        for session, number in await asyncio.to_thread(attempt.unfinished, self._sessions):
-            if session in alive:
-                continue
-            handle = Handle(
-                session=session, attempt=number, engine=self.name, identity="", folder=SessionFolder(root=self._sessions / session)
-            )
-            who = attempt.started(handle.folder.attempt(number))
-            if who is None or who.get("mode") == "inside":
-                continue
-            state = await self.stop(handle)
-            if state.reason != "lost":
-                swept.append(session)
-        return tuple(dict.fromkeys(swept))
+        return await host.sweep(self._sessions, alive)
 
     # ------------------------------------------------------------ start
 
     async def _start(self, launch: Launch, binary: Path, *, isolated: bool) -> Handle:
         folder = launch.folder.attempt(launch.attempt)
         if attempt.started(folder) is None:
-            attempt.prepare(launch)
-            plan = attempt.spec(launch, "open", [str(binary), *launch.argv])
+            await asyncio.to_thread(attempt.prepare, launch, os.geteuid())
+            plan = attempt.spec(launch, "open", [str(binary), *launch.argv], self._lease_s)
             if isolated:
                 plan |= {
                     "mode": "sandbox",
@@ -127,13 +94,6 @@ class ProcessEngine:
             await asyncio.sleep(_POLL_S)
         log = (folder / files.RUNNER_LOG).read_text(errors="replace")[-500:]
         raise TransientError(f"The runner of a session did not start: {log.strip() or 'no message'}")
-
-    async def _wait_for_end(self, handle: Handle, patience_s: float) -> ExitState | None:
-        for _ in range(int(patience_s / _POLL_S)):
-            if state := await self.exited(handle):
-                return state
-            await asyncio.sleep(_POLL_S)
-        return None
 
     # ------------------------------------------------------------ isolation
 
@@ -168,7 +128,7 @@ class ProcessEngine:
         )
         try:
             handle = await self._start(launch, Path("/bin/sh"), isolated=True)
-            state = await self._wait_for_end(handle, _START_S)
+            state = await host.wait_for_end(handle, _START_S)
         finally:
             await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
         return state or ExitState(code=None, reason="timeout")
@@ -193,27 +153,3 @@ async def _run_runner(folder: Path) -> None:
     finally:
         os.close(log)
     await starter.communicate()
-
-
-def _alive(who: dict[str, object], pid: str, start: str) -> bool:
-    number = who.get(pid)
-    return isinstance(number, int) and files.start_time(number) == who.get(start)
-
-
-def _signal(folder: Path, signum: int) -> None:
-    """Signal the runner, and surely not a process that got its number since."""
-    who = attempt.started(folder)
-    pid = who.get("pid") if who else None
-    if not isinstance(pid, int):
-        return
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        if who and _alive(who, "pid", "start_time"):
-            signal.pidfd_send_signal(fd, signum)
-    except ProcessLookupError:
-        return
-    finally:
-        os.close(fd)

@@ -6,6 +6,9 @@ The same code runs on the host (`sandbox`, `open`) and as the entry of the sessi
 Standard library only, and few imports before the command is started: this is on the way to the first model request.
 """
 
+# pathlib costs more time than everything that happens here before the first model request.
+# ruff: noqa: PTH
+
 import fcntl
 import json
 import os

@@ -4,7 +4,6 @@ Inside there is one process tree of uid 1000 without capabilities, a loopback of
 programs read-only, the CLI, and the session's own `config` and `work`. The door and the relay stay outside.
 """
 
-import os
 from pathlib import Path
 
 from domain.ports import Launch
@@ -15,11 +14,38 @@ TMP_BYTES = 512 << 20
 
 _ETC = Path(__file__).parent / "etc"
 _OURS = ("passwd", "group", "hosts", "nsswitch.conf")  # instead of the host's, which tell who works here
-_HOST_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "ssl/certs", "pki/tls/certs", "ca-certificates")
+_HOST_ETC = (
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "alternatives",
+    "localtime",
+    "ssl/certs",
+    "pki/tls/certs",
+    "ca-certificates",
+)
 _ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
-_NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
-_RIGHTS = ("--uid", SESSION_ID, "--gid", SESSION_ID, "--cap-drop", "ALL", "--die-with-parent", "--new-session", "--hostname", "session")
+_NAMESPACES = (
+    "--unshare-user",
+    "--unshare-pid",
+    "--unshare-net",
+    "--unshare-ipc",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+)
+_RIGHTS = (
+    "--uid",
+    SESSION_ID,
+    "--gid",
+    SESSION_ID,
+    "--cap-drop",
+    "ALL",
+    "--die-with-parent",
+    "--new-session",
+    "--hostname",
+    "session",
+)
 
 
 def arguments(launch: Launch, binary: Path, options: frozenset[str]) -> list[str]:
@@ -52,11 +78,11 @@ def _environment(env: dict[str, str]) -> list[str]:
 def _system() -> list[str]:
     args = ["--ro-bind", "/usr", "/usr", "--tmpfs", "/usr/local"]
     for name in _ROOT_LINKS:
-        path = f"/{name}"
-        if os.path.islink(path):
-            args += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
-            args += ["--ro-bind", path, path]
+        path = Path("/", name)
+        if path.is_symlink():
+            args += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            args += ["--ro-bind", str(path), str(path)]
     for name in _HOST_ETC:
         args += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for name in _OURS:

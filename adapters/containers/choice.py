@@ -1,0 +1,64 @@
+"""Which engine runs the sessions of this installation."""
+
+import os
+import uuid
+from pathlib import Path
+
+from adapters.containers.container import ContainerEngine
+from adapters.containers.process import ProcessEngine
+from config.claude_cli import find
+from config.settings import Settings
+from domain.errors import CannotIsolateError
+from domain.ports import Engine
+
+_INSTALL = "install bubblewrap (apt install bubblewrap), or a Docker engine and the session image (`tiercel doctor --build-image`)"
+
+
+async def select(settings: Settings, *, scripted: bool) -> Engine:
+    """The engine that the settings name; `auto`: containers where they work, else processes.
+
+    An engine that was named but cannot isolate is an error for real models, never a silent fall-back to the other one.
+    With `auto` and no isolation at all the process engine is returned: what may run without a wall is decided by
+    policy from `isolation()`.
+    """
+    engines: dict[str, Engine] = {"container": container_engine(settings), "process": process_engine(settings)}
+    if settings.engine != "auto":
+        chosen = engines[settings.engine]
+        isolation = await chosen.isolation()
+        if not isolation.isolated and (not scripted or settings.engine == "container"):
+            raise CannotIsolateError(f"TIERCEL_ENGINE={settings.engine}: {isolation.how}. Otherwise {_INSTALL}.")
+        return chosen
+    container = engines["container"]
+    return container if (await container.isolation()).isolated else engines["process"]
+
+
+def process_engine(settings: Settings, binary: Path | None = None) -> ProcessEngine:
+    """The process engine over the installation's sessions. `binary`: instead of the Claude Code CLI."""
+    return ProcessEngine(settings.home / "sessions", settings.cache_dir / "bin", binary or find(settings).path)
+
+
+def container_engine(settings: Settings, binary: Path | None = None) -> ContainerEngine:
+    """The container engine over the installation's sessions."""
+    return ContainerEngine(
+        settings.home / "sessions",
+        installation_id(settings.home),
+        settings.session_image,
+        binary or find(settings).path,
+        settings.docker_host,
+    )
+
+
+def installation_id(home: Path) -> str:
+    """What tells this installation's containers from another's on the same Docker engine. Made once."""
+    path = home / "installation"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch = home / f"installation.{os.getpid()}"
+    if not path.exists():
+        scratch.write_text(str(uuid.uuid4()), encoding="utf-8")
+        try:
+            os.link(scratch, path)
+        except FileExistsError:
+            pass  # another process was faster
+        finally:
+            scratch.unlink()
+    return path.read_text(encoding="utf-8").strip()

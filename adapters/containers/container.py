@@ -1,0 +1,242 @@
+"""Sessions as containers without a network. The image's entry is the same runner as on the host."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError, ImageNotFound, NotFound
+
+from adapters.containers import attempt, container_spec, files, host
+from adapters.containers.docker_host import DockerHost
+from domain.errors import ConfigurationError, FatalError, TransientError
+from domain.ids import SessionId
+from domain.ports import ExitState, Handle, Launch
+from domain.session import Isolation
+
+_INSPECT_EVERY_S = 2.0
+_KILL_S = 5.0
+_POLL_S = 0.05
+_CONFLICT = 409
+
+
+class ContainerEngine:
+    """The `container` engine. Containers are found by name and label, never kept in memory."""
+
+    name = "container"
+
+    def __init__(
+        self,
+        sessions: Path,
+        installation: str,
+        image: str,
+        binary: Path,
+        docker_host: str = "",
+        lease_s: float = attempt.LEASE_S,
+    ) -> None:
+        self._sessions = sessions
+        self._installation = installation
+        self._image = image
+        self._binary = binary
+        self._lease_s = lease_s
+        self._docker = DockerHost(docker_host)
+        self._rootless: bool | None = None
+        self._inspected: dict[str, float] = {}
+
+    async def isolation(self) -> Isolation:
+        """Asked anew each time: an engine may be stopped, an image removed."""
+        info = await self._docker.info()
+        if info is None:
+            return self._no("no Docker engine answers; start it, or use TIERCEL_ENGINE=process")
+        if not await self._has_image():
+            return self._no(f"the session image {self._image} is missing; build it with `tiercel doctor --build-image`")
+        return Isolation(
+            engine=self.name,
+            isolated=True,
+            how=f"Docker {info.get('ServerVersion', '?')}, no network, image {self._image}",
+        )
+
+    async def start_or_attach(self, launch: Launch) -> Handle:
+        """See `domain.ports.Engine`. Raises ConfigurationError without the image, TransientError without an engine."""
+        folder = launch.folder.attempt(launch.attempt)
+        found = await self._find(launch.session, launch.attempt)
+        if found is None and attempt.started(folder) is None:
+            found = await self._create(launch)
+        if found is not None and found.status == "created":
+            await self._docker.call(found.start)
+        return Handle(
+            session=launch.session,
+            attempt=launch.attempt,
+            engine=self.name,
+            identity=str(found.id) if found is not None else "",
+            folder=launch.folder,
+        )
+
+    async def read(self, handle: Handle, offset: int, limit: int = 1 << 20) -> bytes:
+        """See `domain.ports.Engine`."""
+        return await asyncio.to_thread(attempt.read, handle, offset, limit)
+
+    async def exited(self, handle: Handle) -> ExitState | None:
+        """See `domain.ports.Engine`. The engine is asked at the end, and now and then whether the container lives."""
+        folder = handle.folder.attempt(handle.attempt)
+        if _on_host(folder):
+            return host.exited(handle)
+        ended = attempt.ended(folder)
+        if ended is None and time.monotonic() - self._inspected.get(handle.identity, 0.0) < _INSPECT_EVERY_S:
+            return None
+        if ended is not None and (ended.reason != "exited" or ended.code == 0):
+            return ended
+        self._inspected[handle.identity] = time.monotonic()
+        state = await self._state(handle)
+        if ended is None and state is not None and (state["Running"] or state["Status"] == "created"):
+            return None
+        return self._conclude(folder, state)
+
+    async def stop(self, handle: Handle, grace_s: float = 3.0) -> ExitState:
+        """See `domain.ports.Engine`."""
+        folder = handle.folder.attempt(handle.attempt)
+        if _on_host(folder):
+            return await host.stop(handle, grace_s)
+        container = await self._find(handle.session, handle.attempt)
+        if container is not None and container.status in {"running", "paused", "restarting", "created"}:
+            if attempt.ended(folder) is None:
+                await asyncio.to_thread(
+                    files.write_atomic, str(folder / files.STOP), {"grace_s": grace_s}, durable=False
+                )
+            await self._end(container, grace_s)
+        self._inspected.pop(handle.identity, None)
+        if attempt.ended(folder) is None and container is not None:
+            await asyncio.to_thread(attempt.record_end, folder, 137, "stopped", "")
+        state = await self.exited(handle)
+        if state is None:
+            raise TransientError(
+                f"The container of session {handle.session} does not end; look at it with `docker ps`."
+            )
+        return state
+
+    async def sweep(self, alive: frozenset[SessionId]) -> tuple[SessionId, ...]:
+        """See `domain.ports.Engine`. Containers of ended sessions are removed; nothing else removes them."""
+        swept = list(await host.sweep(self._sessions, alive))
+        wanted = {"label": f"{container_spec.LABEL_INSTALLATION}={self._installation}"}
+        found = await self._docker.call(
+            lambda: self._docker.client().containers.list(all=True, filters=wanted, ignore_removed=True)
+        )
+        for container in found:
+            session = SessionId(container.labels.get(container_spec.LABEL_SESSION, ""))
+            if session in alive:
+                continue
+            if container.status in {"running", "paused", "restarting"}:
+                await self._end(container, 1.0)
+                swept.append(session)
+            await self._remove(container)
+        return tuple(dict.fromkeys(swept))
+
+    def _no(self, why: str) -> Isolation:
+        return Isolation(engine=self.name, isolated=False, how=f"not isolated: {why}")
+
+    # ------------------------------------------------------------ start
+
+    async def _create(self, launch: Launch) -> Any:
+        uid = await self._uid()
+        await asyncio.to_thread(attempt.prepare, launch, uid)
+        attempt.open_socket(launch.folder)
+        folder = launch.folder.attempt(launch.attempt)
+        plan = attempt.spec(launch, host.INSIDE, [container_spec.CLI_INSIDE, *launch.argv], self._lease_s)
+        await asyncio.to_thread(files.write_atomic, str(folder / files.LAUNCH), plan, durable=False)
+        if os.geteuid() == 0:
+            attempt.give(folder, uid)
+        arguments = container_spec.arguments(launch, self._image, self._installation, self._binary, uid)
+        try:
+            return await self._docker.call(lambda: self._docker.client().containers.create(**arguments))
+        except ImageNotFound as e:
+            raise ConfigurationError(
+                f"The session image {self._image} is missing; build it with `tiercel doctor --build-image`"
+            ) from e
+        except APIError as e:
+            if e.status_code == _CONFLICT:  # somebody was faster: theirs is as good
+                found = await self._find(launch.session, launch.attempt)
+                if found is not None:
+                    return found
+            raise FatalError(f"The Docker engine refused the session's container: {e.explanation or e}") from e
+
+    async def _uid(self) -> int:
+        if self._rootless is None:
+            info = await self._docker.info() or {}
+            self._rootless = any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
+        return container_spec.session_uid(rootless=self._rootless)
+
+    async def _has_image(self) -> bool:
+        try:
+            await self._docker.call(lambda: self._docker.client().images.get(self._image))
+        except (ImageNotFound, TransientError):
+            return False
+        return True
+
+    # ------------------------------------------------------------ look and end
+
+    async def _find(self, session: SessionId, number: int) -> Any | None:
+        name = container_spec.name_of(session, number)
+        try:
+            return await self._docker.call(lambda: self._docker.client().containers.get(name))
+        except NotFound:
+            return None
+
+    async def _state(self, handle: Handle) -> dict[str, Any] | None:
+        found = await self._find(handle.session, handle.attempt)
+        return dict(found.attrs["State"]) if found is not None else None
+
+    def _conclude(self, folder: Path, state: dict[str, Any] | None) -> ExitState:
+        """The end, from the runner's record and the engine's: only the engine knows of a lack of memory."""
+        self._inspected.clear()  # a hint only, and otherwise it would grow for ever
+        starved = state is not None and bool(state["OOMKilled"])
+        ended = attempt.ended(folder)
+        if ended is None:
+            reason = "oom" if starved else "lost"
+            detail = (
+                "the container had too little memory"
+                if starved
+                else "its container was ended or removed by somebody else"
+            )
+            return attempt.record_end(folder, state["ExitCode"] if state else None, reason, detail)
+        if not starved:
+            return ended
+        files.write_atomic(
+            str(folder / files.EXIT),
+            {"code": ended.code, "reason": "oom", "detail": "the container had too little memory"},
+        )
+        return attempt.ended(folder) or ended
+
+    async def _end(self, container: Any, grace_s: float) -> None:
+        """Ask the runner, which asks the command; then end the container with everything in it."""
+        await self._signal(container, "SIGTERM")
+        for _ in range(int((grace_s + _KILL_S) / _POLL_S)):
+            try:
+                await self._docker.call(container.reload)
+            except NotFound:
+                return
+            if container.status in {"exited", "dead", "created"}:
+                return
+            await asyncio.sleep(_POLL_S)
+        await self._signal(container, "SIGKILL")
+        await self._docker.call(lambda: container.wait(timeout=_KILL_S))
+
+    async def _signal(self, container: Any, signal: str) -> None:
+        try:
+            await self._docker.call(lambda: container.kill(signal))
+        except APIError as e:
+            if not isinstance(e, NotFound) and e.status_code != _CONFLICT:  # gone, or not running: as it should be
+                raise TransientError(f"The Docker engine cannot end a container: {e.explanation or e}") from e
+
+    async def _remove(self, container: Any) -> None:
+        try:
+            await self._docker.call(lambda: container.remove(force=True, v=True))
+        except APIError as e:
+            if not isinstance(e, NotFound) and e.status_code != _CONFLICT:  # gone, or somebody else is removing it
+                raise TransientError(f"The Docker engine cannot remove a container: {e.explanation or e}") from e
+
+
+def _on_host(folder: Path) -> bool:
+    """Whether another engine started this attempt as a process of this machine."""
+    who = attempt.started(folder)
+    return who is not None and who.get("mode") != host.INSIDE

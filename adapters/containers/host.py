@@ -1,0 +1,95 @@
+"""Attempts that run as processes of this machine: whether they live, and ending them. Needs no engine object."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from adapters.containers import attempt, files
+from domain.errors import TransientError
+from domain.ids import SessionId
+from domain.ports import ExitState, Handle, SessionFolder
+
+INSIDE = "inside"  # the runner's mode in a container: its pids mean nothing here
+_POLL_S = 0.02
+_KILL_S = 5.0
+
+
+def exited(handle: Handle) -> ExitState | None:
+    """The end, or None. `lost`: the runner was killed, and everything below it is gone."""
+    folder = handle.folder.attempt(handle.attempt)
+    if state := attempt.ended(folder):
+        return state
+    who = attempt.started(folder)
+    if who is not None and (who.get("mode") == INSIDE or _lives(who)):
+        return None
+    # It may have recorded its end between the two looks.
+    return attempt.ended(folder) or attempt.record_end(folder, None, "lost", "its runner was killed")
+
+
+async def stop(handle: Handle, grace_s: float) -> ExitState:
+    """End it and everything below it. Raises TransientError where even the kernel does not manage."""
+    folder = handle.folder.attempt(handle.attempt)
+    if state := exited(handle):
+        return state
+    files.write_atomic(str(folder / files.STOP), {"grace_s": grace_s}, durable=False)
+    _signal(folder, signal.SIGTERM)
+    state = await wait_for_end(handle, grace_s + _KILL_S)
+    if state is None:
+        # The runner does not answer. Killing it takes the sandbox along, by the kernel.
+        _signal(folder, signal.SIGKILL)
+        state = await wait_for_end(handle, _KILL_S)
+    if state is None:
+        raise TransientError(f"Session {handle.session} cannot be ended; look at its processes with `ps`.")
+    return state
+
+
+async def sweep(sessions: Path, alive: frozenset[SessionId]) -> tuple[SessionId, ...]:
+    """End every process below `sessions` whose session is not in `alive`."""
+    swept: list[SessionId] = []
+    for session, number in await asyncio.to_thread(attempt.unfinished, sessions):
+        folder = SessionFolder(root=sessions / session)
+        who = attempt.started(folder.attempt(number))
+        if session in alive or who is None or who.get("mode") == INSIDE:
+            continue
+        state = await stop(Handle(session=session, attempt=number, engine="process", identity="", folder=folder), 1.0)
+        if state.reason != "lost":
+            swept.append(session)
+    return tuple(dict.fromkeys(swept))
+
+
+async def wait_for_end(handle: Handle, patience_s: float) -> ExitState | None:
+    """The end, or None where it does not come in time."""
+    for _ in range(int(patience_s / _POLL_S)):
+        if state := exited(handle):
+            return state
+        await asyncio.sleep(_POLL_S)
+    return None
+
+
+def _lives(who: dict[str, object]) -> bool:
+    return _is(who, "pid", "start_time") or _is(who, "inner", "inner_start_time")
+
+
+def _is(who: dict[str, object], pid: str, start: str) -> bool:
+    number = who.get(pid)
+    return isinstance(number, int) and files.start_time(number) == who.get(start)
+
+
+def _signal(folder: Path, signum: int) -> None:
+    """Signal the runner, and surely not a process that got its number since."""
+    who = attempt.started(folder)
+    pid = who.get("pid") if who else None
+    if who is None or not isinstance(pid, int) or who.get("mode") == INSIDE:
+        return
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if _is(who, "pid", "start_time"):
+            signal.pidfd_send_signal(fd, signum)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(fd)
