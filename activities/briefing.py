@@ -4,9 +4,21 @@ from pathlib import Path
 from typing import Any
 
 from claude.argv import SessionPlan
+from claude.library import Library
+from claude.prompt import Material, compose
 from domain.base import Value
-from domain.ports import HealthRecords, SessionFolder, SessionRecords
+from domain.inventory import Inventory, Service
+from domain.ports import HealthRecords, IncidentBrief, SessionFolder, SessionRecords
 from domain.session import SessionOrder
+from policy.actions import reach
+
+
+class Texts(Value):
+    """The words that come with Tiercel, read once by whoever builds the worker."""
+
+    tiers: dict[int, str]
+    library: Library
+    report_schema: dict[str, Any]
 
 
 class Briefed(Value):
@@ -17,13 +29,54 @@ class Briefed(Value):
 
 
 class Briefing:
-    """Composes prompts. The texts come from the library that the worker loaded."""
+    """Composes prompts from what the record holds at this moment."""
 
-    def __init__(self, records: SessionRecords, health: HealthRecords, schema: dict[str, Any]) -> None:
+    def __init__(self, records: SessionRecords, health: HealthRecords, texts: Texts) -> None:
         self._records = records
         self._health = health
-        self._schema = schema
+        self._texts = texts
 
-    async def plan(self, order: SessionOrder, folder: SessionFolder, credential_kind: str, traceparent: str, *, otel: bool) -> Briefed:
-        """Everything that one process of a session needs to know."""
-        raise NotImplementedError
+    async def plan(self, order: SessionOrder, folder: SessionFolder, credential_kind: str, traceparent: str) -> Briefed:
+        """Everything that one process of a session needs to know. Telemetry is on where there is a trace to join."""
+        brief = await self._records.incident_brief(order.incident)
+        inventory = await self._health.load_inventory()
+        prompts = compose(
+            Material(
+                session=order.session,
+                tier=order.tier.tier,
+                tier_text=self._texts.tiers[order.tier.tier],
+                brief=brief,
+                services=_concerned(inventory, brief),
+                repositories=inventory.repositories,
+                library=self._texts.library,
+                person=order.prompt,
+                dry_run=order.dry_run,
+                resume=order.resume,
+            )
+        )
+        repositories = tuple(Path(r.path) for r in inventory.repositories)
+        plan = SessionPlan(
+            session=order.session,
+            attempt=order.attempt,
+            tier=order.tier,
+            resume=order.resume,
+            system_prompt=prompts.system,
+            prompt=prompts.user,
+            report_schema=self._texts.report_schema,
+            credential_kind=credential_kind,
+            claude_config=folder.claude_config,
+            add_dirs=repositories,
+            traceparent=traceparent,
+            otel=bool(traceparent),
+            resource_attributes={"tiercel.incident": order.incident, "tiercel.tier": str(order.tier.tier)},
+        )
+        return Briefed(plan=plan, read_only=repositories)
+
+
+def _concerned(inventory: Inventory, brief: IncidentBrief) -> tuple[Service, ...]:
+    """The incident's services and all that an action could reach from there; without any, the whole inventory."""
+    services = frozenset(s for s in (brief.service, *brief.affected) if s)
+    if not services:
+        return inventory.services
+    reached = reach(inventory, services)
+    return tuple(s for s in inventory.services if s.id in reached)

@@ -30,7 +30,6 @@ class SessionSettings(Value):
     sessions_root: Path
     scripted: bool
     credential_kind: str
-    otel: bool = False
     limits: Limits = Limits()
 
 
@@ -92,7 +91,7 @@ class SessionActivities:
             traceparent=traceparent,
             model=order.tier.model,
         )
-        brief = await self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent, otel=self._settings.otel)
+        brief = await self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
         await self._doors.open(door)
         call = command(brief.plan)
         launch = Launch(

@@ -1,0 +1,85 @@
+"""Which adapter stands behind which port. Nothing else in the product knows all of them."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.actions import ActionActivities
+from activities.briefing import Briefing, Texts
+from activities.ledger import LedgerRecordActivities, PermitActivities
+from activities.notify import NoticeActivities
+from activities.patrol import PatrolActivities
+from activities.probes import ProbeActivities
+from activities.records import RecordActivities
+from activities.sessions import SessionActivities, SessionSettings
+from activities.upkeep import UpkeepActivities
+from adapters.actions.router import EffectRouter
+from adapters.containers.select import select
+from adapters.database.health import HealthStore
+from adapters.database.incidents import IncidentStore
+from adapters.database.notices import NoticeStore
+from adapters.database.pool import Pool
+from adapters.database.sessions import SessionStore
+from adapters.database.upkeep import UpkeepStore
+from adapters.doors.client import GatewayDoors
+from adapters.engine.client import TemporalEscalations, TemporalLedger
+from adapters.engine.slots import UpdateSlots
+from adapters.inventory.source import RepositorySource
+from adapters.notify.apprise_notifier import AppriseNotifier
+from adapters.probes.runner import ProbeRunner
+from config import claude_cli, library, telemetry
+from config.clock import SystemClock
+from config.settings import Settings
+from worker.registry import Activities
+
+
+async def compose(settings: Settings, pool: Pool, client: Client, redact: Callable[[str], str], stack: AsyncExitStack) -> Activities:
+    """All activities over their real ports. What must be closed is put on `stack`."""
+    clock = SystemClock()
+    health, incidents, sessions = HealthStore(pool), IncidentStore(pool), SessionStore(pool)
+    effects = EffectRouter.from_settings(settings, redact)
+    prober = ProbeRunner(clock=clock, redact=redact, units=effects.unit_look, containers=effects.container_look, commands_dir=settings.commands_dir)
+    stack.push_async_callback(prober.close)
+    escalations = TemporalEscalations(client, settings.escalation_policy, lambda: settings.dry_run, clock)
+    ledger = TemporalLedger(client, UpdateSlots(settings.home / "run"))
+    binary = claude_cli.find(settings)
+    engine = await select(settings, binary.path)
+    texts = Texts(tiers={t: library.tier_prompt(t) for t in (1, 2, 3)}, library=library.built_in(), report_schema=library.report_schema())
+    session_settings = SessionSettings(
+        sessions_root=settings.home / "sessions", scripted=settings.scripted, credential_kind=settings.credential_kind
+    )
+    return Activities(
+        patrol=PatrolActivities(RepositorySource(settings), prober, health, escalations, clock),
+        probes=ProbeActivities(prober, health, clock),
+        records=RecordActivities(incidents, scripted=settings.scripted),
+        ledger_records=LedgerRecordActivities(incidents, clock),
+        permits=PermitActivities(ledger),
+        actions=ActionActivities(effects, prober, health, incidents, clock),
+        notices=NoticeActivities(AppriseNotifier(settings), NoticeStore(pool), clock),
+        sessions=SessionActivities(
+            engine,
+            GatewayDoors(settings.home / "run" / "gateway.sock"),
+            sessions,
+            Briefing(sessions, health, texts),
+            session_settings,
+            redact,
+            telemetry.current_traceparent,
+            clock,
+        ),
+        upkeep=UpkeepActivities(UpkeepStore(pool), incidents, (engine,), workflow_runs(client), clock),
+    )
+
+
+def workflow_runs(client: Client) -> Callable[[str], Awaitable[bool]]:
+    """Whether a workflow is open. Doubt counts as open: nothing is called lost because a server was busy."""
+
+    async def runs(workflow_id: str) -> bool:
+        try:
+            described = await client.get_workflow_handle(workflow_id).describe()
+        except RPCError as e:
+            return e.status != RPCStatusCode.NOT_FOUND
+        return described.close_time is None
+
+    return runs
