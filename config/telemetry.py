@@ -1,8 +1,8 @@
 """Traces, sent where OTEL_EXPORTER_OTLP_ENDPOINT says. Not set: nothing is made, nothing is sent, nothing is paid.
 
 Each process calls `start("worker")` once, keeps what it gets, and calls `stop()` at its end. Between the two,
-`opentelemetry.trace.get_tracer(...)` works everywhere and `config.temporal.connect` traces; a span leaves the process only with what
-`config.telemetry_policy` lets through.
+`opentelemetry.trace.get_tracer(...)` works everywhere and `config.temporal.connect` traces. A span leaves the
+process only with what `config.telemetry_policy` lets through.
 """
 
 import logging
