@@ -30,6 +30,9 @@ class Settings(BaseModel):
     cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "tiercel", description="Built servers, kept between checkouts")
     repos_dir: Path = Field(default=Path("/repos"), description="Folder whose sub-folders are the mounted repositories")
     commands_dir: Path | None = Field(default=None, description="Programs that `command` probes may name")
+    units_socket: Path | None = Field(
+        default=None, description="Control socket of the service manager that runs `unit` services on this node"
+    )
 
     # Credentials (only the gateway process reads their values)
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY", description="API key for Claude")
