@@ -164,8 +164,10 @@ class Bench:
         }
         return SessionPlan(**(base | changes))
 
-    async def start(self, plan: SessionPlan, cwd: Path | None = None, env: dict[str, str] | None = None) -> asyncio.subprocess.Process:
-        built = at_door(command(plan), self.door.url)
+    async def start(
+        self, plan: SessionPlan | Command, cwd: Path | None = None, env: dict[str, str] | None = None
+    ) -> asyncio.subprocess.Process:
+        built = at_door(plan if isinstance(plan, Command) else command(plan), self.door.url)
         work = cwd or self.folder / "work"
         work.mkdir(exist_ok=True)
         process = await asyncio.create_subprocess_exec(
@@ -184,7 +186,7 @@ class Bench:
         process.stdin.close()
         return process
 
-    async def run(self, plan: SessionPlan, cwd: Path | None = None, env: dict[str, str] | None = None) -> Ended:
+    async def run(self, plan: SessionPlan | Command, cwd: Path | None = None, env: dict[str, str] | None = None) -> Ended:
         return await self.finish(await self.start(plan, cwd, env))
 
     async def finish(self, process: asyncio.subprocess.Process, reason: str = "exited") -> Ended:
