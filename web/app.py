@@ -1,0 +1,44 @@
+"""The dashboard as an ASGI application."""
+
+from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+
+from web.errors import add_handlers
+from web.routes import add_routes
+from web.security import Guard
+from web.site import Site
+
+MAX_BODY = 1 << 20
+
+
+def create_app(site: Site) -> FastAPI:
+    """Everything behind the guard. Streams are told to end when the process closes."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        yield
+        site.hub.close()
+
+    app = FastAPI(
+        title="Tiercel",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        root_path=root_path_of(site.settings.public_url),
+        lifespan=lifespan,
+        redirect_slashes=False,
+        max_body_size=MAX_BODY,
+    )
+    app.state.site = site
+    add_routes(app)
+    add_handlers(app)
+    app.add_middleware(Guard, public_url=site.settings.public_url)
+    return app
+
+
+def root_path_of(public_url: str) -> str:
+    """The path prefix under which a proxy shows us: `/ops` of https://home.example/ops/."""
+    return urlsplit(public_url).path.rstrip("/")

@@ -1,0 +1,129 @@
+"""The tier timeline as numbers for an SVG: one lane per tier, bars for sessions, marks for what happened."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.action import Action
+from domain.incident import Approval
+from web.formats import TONES, words
+from web.viewmodels import IncidentView
+
+WIDTH, LEFT, RIGHT, LANE, TOP = 900.0, 84.0, 16.0, 34.0, 8.0
+LANES = {0: "incident", 1: "tier 1", 2: "tier 2", 3: "tier 3"}
+_SMALLEST = 4.0
+
+Scale = Callable[[datetime], float]  # a time to its place on the axis
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One session, or the incident itself."""
+
+    lane: int
+    x: float
+    y: float
+    width: float
+    tone: str
+    label: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One moment: an action, a refusal, an approval."""
+
+    x: float
+    y: float
+    tone: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A time on the axis."""
+
+    x: float
+    text: str
+
+
+@dataclass(frozen=True)
+class TierChart:
+    """Everything the template draws. Every bar and mark is also a row of the table below it."""
+
+    width: float
+    height: float
+    lanes: tuple[tuple[str, float], ...]
+    bars: tuple[Bar, ...]
+    marks: tuple[Mark, ...]
+    ticks: tuple[Tick, ...]
+
+
+def tier_chart(detail: IncidentView, now: datetime) -> TierChart:
+    """Work out the chart of one incident."""
+    begin = detail.row.opened_at
+    end = max([detail.row.closed_at or now, *(s.row.ended_at or now for s in detail.sessions)])
+    span = max((end - begin).total_seconds(), 1.0)
+
+    def x(at: datetime) -> float:
+        share = min(max((at - begin).total_seconds() / span, 0.0), 1.0)
+        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+
+    highest = max([1, detail.row.tier, *(s.row.tier for s in detail.sessions)])
+    lanes = tuple((LANES[n], _y(n)) for n in range(min(highest, 3) + 1))
+    return TierChart(
+        width=WIDTH,
+        height=TOP + LANE * len(lanes) + 18,
+        lanes=lanes,
+        bars=tuple(_bars(detail, x, now)),
+        marks=tuple(_marks(detail, x)),
+        ticks=tuple(Tick(x=round(LEFT + share * (WIDTH - LEFT - RIGHT), 1), text=_offset(share * span)) for share in (0, 0.25, 0.5, 0.75, 1)),
+    )
+
+
+def _y(lane: int) -> float:
+    return TOP + LANE * lane
+
+
+def _bars(detail: IncidentView, x: Scale, now: datetime) -> Iterable[Bar]:
+    row = detail.row
+    yield _bar(0, x(row.opened_at), x(row.closed_at or now), TONES.get(row.state, "plain"), words(row.state))
+    for s in detail.sessions:
+        r = s.row
+        label = f"tier {r.tier}, {r.model}: {words(r.status)}"
+        yield _bar(min(r.tier, 3), x(r.started_at), x(r.ended_at or now), TONES.get(r.status, "plain"), label, s.key)
+
+
+def _bar(lane: int, left: float, right: float, tone: str, label: str, href: str = "") -> Bar:
+    return Bar(lane=lane, x=left, y=_y(lane) + 10, width=max(right - left, _SMALLEST), tone=tone, label=label, href=href)
+
+
+def _marks(detail: IncidentView, x: Scale) -> Iterable[Mark]:
+    for a in detail.actions:
+        yield _action_mark(a, x)
+    for p in detail.approvals:
+        yield _approval_mark(p, x)
+    for t in detail.timeline:
+        if t.kind in {"verified", "not_verified", "joined"}:
+            yield Mark(x=x(t.at), y=_y(0) + 17, tone={"verified": "good", "not_verified": "bad"}.get(t.kind, "plain"), label=t.text)
+
+
+def _action_mark(action: Action, x: Scale) -> Mark:
+    at = action.finished_at or action.requested_at
+    label = f"{words(action.kind)} {action.target}: {words(action.state)}"
+    return Mark(x=x(at), y=_y(min(action.tier, 3)) + 17, tone=TONES.get(action.state, "plain"), label=label)
+
+
+def _approval_mark(approval: Approval, x: Scale) -> Mark:
+    at = approval.decided_at or approval.requested_at
+    lane = min(approval.action.tier, 3)
+    return Mark(x=x(at), y=_y(lane) + 17, tone=TONES.get(approval.state, "plain"), label=f"approval {words(approval.state)} {approval.decided_by}".strip())
+
+
+def _offset(seconds: float) -> str:
+    if seconds < 1:
+        return "0"
+    if seconds < 120:
+        return f"+{seconds:.0f} s"
+    return f"+{seconds / 60:.0f} min" if seconds < 7200 else f"+{seconds / 3600:.1f} h"
+

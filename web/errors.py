@@ -1,0 +1,93 @@
+"""Faults as pages: what happened, what to do, and the id under which the log has it."""
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.errors import ConfigurationError, EngineUnavailableError, FatalError, OldSchemaError, RecordUnavailableError, TransientError
+from web.site import site_of
+
+_log = structlog.get_logger("web")
+
+HEADS = {
+    400: ("This request cannot be read", ""),
+    403: ("Refused", ""),
+    404: ("Nothing here", "It may have been removed after the retention time, or the address has a typing error."),
+    405: ("Not possible here", "Use the buttons of the page."),
+    409: ("Not done", ""),
+    413: ("Too large", "A request may have at most 1 MiB."),
+    422: ("Something is missing or wrong", ""),
+    500: ("A fault of ours", "The log has the details under the request id below. What runs is not affected."),
+    503: ("Not available now", ""),
+}
+RECORD_FIX = "Start Postgres, or look at why it stopped: `tiercel doctor`. Running work waits and loses nothing; this page works again by itself."
+ENGINE_FIX = "Start Temporal, or look at why it stopped: `tiercel doctor`. Nothing was done; running work goes on from where it was."
+
+
+class PageError(Exception):
+    """A page that says what is wrong, with its status."""
+
+    def __init__(self, status: int, text: str, fix: str = "") -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.fix = fix
+
+
+def answer(request: Request, status: int, text: str, fix: str = "") -> Response:
+    """The message page. Needs neither record nor engine."""
+    head, usual = HEADS.get(status, HEADS[500])
+    context = {"head": head, "text": text or usual, "fix": fix or (usual if text else ""), "section": "", "live": False}
+    return site_of(request).renderer.page(request, "message.html", context, status)
+
+
+async def _page_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PageError)  # noqa: S101
+    return answer(request, error.status, error.text, error.fix)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return answer(request, error.status_code, "" if error.status_code in {404, 405} else str(error.detail))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    lines = [f"{'.'.join(str(p) for p in e['loc'][1:])}: {e['msg']}" for e in error.errors()]
+    return answer(request, 422, "; ".join(lines))
+
+
+async def _record(request: Request, error: Exception) -> Response:
+    _log.warning("record unavailable", path=request.url.path, error=str(error))
+    return answer(request, 503, "The record (Postgres) does not answer, so there is nothing to show.", RECORD_FIX)
+
+
+async def _engine(request: Request, error: Exception) -> Response:
+    _log.warning("engine unavailable", path=request.url.path, error=str(error))
+    return answer(request, 503, "The workflow engine (Temporal) does not answer, so nothing was done.", ENGINE_FIX)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    _log.warning("refused", path=request.url.path, error=str(error))
+    status = 503 if isinstance(error, TransientError | OldSchemaError | ConfigurationError) else 409
+    return answer(request, status, str(error))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    _log.error("page failed", path=request.url.path, exc_info=error)
+    return answer(request, 500, "")
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Register all of them; the most exact class wins."""
+    app.add_exception_handler(PageError, _page_error)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(RecordUnavailableError, _record)
+    app.add_exception_handler(EngineUnavailableError, _engine)
+    app.add_exception_handler(TransientError, _fault)
+    app.add_exception_handler(FatalError, _fault)
+    app.add_exception_handler(Exception, _unexpected)

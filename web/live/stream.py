@@ -1,0 +1,60 @@
+"""The events of one stream: changes, log lines and a heartbeat that the page measures its connection by."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from sse_starlette import ServerSentEvent
+
+from domain.session import OutputLine
+from web.live import cursor
+from web.live.cursor import Cursors, LogKey
+from web.live.hub import Hub, Subscription
+
+PING_S = 10.0
+COALESCE_S = 0.05  # a burst of changes becomes one event
+
+RenderRows = Callable[[LogKey, Sequence[OutputLine]], str]
+
+
+async def events(hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows) -> AsyncIterator[ServerSentEvent]:
+    """Yield until the client leaves or the process closes. Every event's id is the exact place reached."""
+    subscription = hub.subscribe(topics, cursors)
+    place = dict(cursors)
+    try:
+        yield _event("hello", {"topics": sorted(topics)}, place)
+        while not hub.closing.is_set():
+            subscription.wake.clear()  # before reading: what comes after this wakes us again
+            changed = subscription.take()
+            if changed:
+                yield _event("change", {"topics": sorted(changed)}, place)
+            more = False
+            for key in subscription.logs:
+                lines = await hub.feed(key).after(place[key])
+                if lines:
+                    more = True
+                    place[key] = lines[-1].seq
+                    yield _event("log", _batch(key, lines, render), place)
+            if not more and not await woken(subscription):
+                yield _event("ping", {}, place)
+        yield _event("closing", {}, place)
+    finally:
+        hub.unsubscribe(subscription)
+
+
+def _batch(key: LogKey, lines: Sequence[OutputLine], render: RenderRows) -> dict[str, object]:
+    return {"log": str(key), "first": lines[0].seq, "last": lines[-1].seq, "html": render(key, lines)}
+
+
+async def woken(subscription: Subscription) -> bool:
+    """Wait for something new; False where the time of a heartbeat passed without."""
+    try:
+        await asyncio.wait_for(subscription.wake.wait(), PING_S)
+    except TimeoutError:
+        return False
+    await asyncio.sleep(COALESCE_S if subscription.changed else 0)
+    return True
+
+
+def _event(name: str, data: dict[str, object], place: Cursors) -> ServerSentEvent:
+    return ServerSentEvent(event=name, data=json.dumps(data, ensure_ascii=False), id=cursor.write(place) or None)

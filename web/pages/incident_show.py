@@ -1,0 +1,114 @@
+"""One incident: state in a sentence, course, live log, actions, approvals, evidence, who was told."""
+
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.incident import IncidentState
+from web import charts
+from web.errors import PageError
+from web.formats import MARKS
+from web.live.cursor import LogKey
+from web.logview import rows_html
+from web.pages._common import address, frame
+from web.site import Site, site_of
+from web.viewmodels import IncidentView, LogWindow, SessionView
+
+KINDS = {
+    **dict.fromkeys(("verified", "recovered", "closed", "resolved"), "good"),
+    **dict.fromkeys(("not_verified", "reopened", "needs_person", "broken"), "bad"),
+    **dict.fromkeys(("approval", "waiting"), "ask"),
+    **dict.fromkeys(("action", "tier_started", "tier_ended", "opened", "state"), "live"),
+}
+
+
+async def handle(request: Request, incident: str) -> Response:
+    """GET /incidents/{incident}"""
+    site = site_of(request)
+    view = await site.insights.incident(incident)
+    if view is None:
+        if request.query_params.get("started"):
+            context = await frame(request, "incidents_list", f"incident:{incident}", incident=incident)
+            return site.renderer.page(request, "starting.html", context, 202)
+        raise PageError(404, f"There is no incident {incident}.", "It may have been removed after the retention time; the list has all that are kept.")
+    shown = chosen(view, request.query_params.get("log", ""))
+    context = await frame(
+        request,
+        "incidents_list",
+        f"incident:{view.row.id}",
+        view=view,
+        sentence=sentence(view),
+        chart=charts.tier_chart(view, site.now()),
+        shown=shown,
+        log=await log_context(request, site, view, shown) if shown else None,
+        isolation_missing=_not_isolated(view),
+        engine_down=view.row.closed_at is None and not await site.engine.alive(),
+        workflow_link=_workflow_link(site, view),
+        tone=lambda kind: KINDS.get(kind, "plain"),
+        mark=lambda kind: MARKS[KINDS.get(kind, "plain")],
+    )
+    return site.renderer.page(request, "incident.html", context)
+
+
+def chosen(view: IncidentView, key: str) -> SessionView | None:
+    """The session whose log is shown: the one that the address names, else the newest."""
+    named = next((s for s in view.sessions if s.key == key), None)
+    return named or (view.sessions[-1] if view.sessions else None)
+
+
+async def log_context(request: Request, site: Site, view: IncidentView, shown: SessionView) -> dict[str, Any]:
+    """The pane. A refresh sends it empty: the browser keeps the pane that it has, or fills a new one from the stream."""
+    session, attempt = shown.row.id, shown.row.attempt
+    del view
+    if request.headers.get("hx-request") == "true":
+        window = LogWindow(session, attempt, (), 0)
+    else:
+        line = request.query_params.get("line", "")
+        window = await (site.insights.around(session, attempt, int(line)) if line.isdecimal() and len(line) < 16 else site.insights.tail(session, attempt))  # noqa: PLR2004
+    later = max(0, window.newest - window.last)
+    return {
+        "id": f"log-{session}-{attempt}",
+        "key": shown.key,
+        "live": later == 0,
+        "first": window.first,
+        "last": window.last,
+        "later": later,
+        "rows": rows_html(site.renderer, request, LogKey(session, attempt), window.lines),
+        "lines_url": address(request, "session_lines", session=session, attempt=attempt),
+    }
+
+
+def sentence(view: IncidentView) -> str:
+    """The state in words."""
+    row = view.row
+    what = row.summary or "no summary yet"
+    match row.state:
+        case IncidentState.OPEN:
+            running = [s for s in view.sessions if s.row.status == "running"]
+            doing = f"Tier {running[-1].row.tier} is looking into it" if running else "Waiting for the next step"
+            return f"{doing}: {what}"
+        case IncidentState.WAITING:
+            return f"Parked until somebody answers the approval below: {what}"
+        case IncidentState.VERIFYING:
+            return f"Something was done; our own probes must stay green now. {what}"
+        case IncidentState.WATCHING:
+            return f"Fixed and verified; looking again later. {what}"
+        case IncidentState.NEEDS_PERSON:
+            return f"No tier could repair it. It is yours: {what}"
+        case _:
+            return what
+
+
+def _not_isolated(view: IncidentView) -> str:
+    tiers = sorted({s.row.tier for s in view.sessions if not s.row.isolated})
+    return f"Tier {', '.join(str(t) for t in tiers)}" if tiers else ""
+
+
+def _workflow_link(site: Site, view: IncidentView) -> str:
+    base = site.temporal_ui()
+    if not base or not view.row.workflow_id:
+        return ""
+    namespace = quote(site.settings.temporal_namespace, safe="")
+    return f"{base.rstrip('/')}/namespaces/{namespace}/workflows/{quote(view.row.workflow_id, safe='')}/{quote(view.row.run_id, safe='')}"

@@ -1,0 +1,14 @@
+"""The front page: what needs a person now, what runs, what is broken, what was done."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from web.pages._common import frame
+from web.site import site_of
+
+
+async def handle(request: Request) -> Response:
+    """GET /"""
+    site = site_of(request)
+    context = await frame(request, "overview_show", "incident", "health", "inventory", view=await site.insights.overview())
+    return site.renderer.page(request, "overview.html", context)

@@ -1,0 +1,115 @@
+"""From view models to HTML: one environment, one way to make a page or the part of it that changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from web import formats
+from web.assets import Asset
+
+TEMPLATES = Path(__file__).parent / "templates"
+THEMES = ("auto", "light", "dark")
+
+
+def make_environment(assets: Mapping[str, Asset], root_path: str) -> Environment:
+    """Escapes whatever the file is called, and an unknown name is an error, not an empty string."""
+    env = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env.globals.update(
+        asset=lambda name: f"{root_path}/static/{assets[name].sha8}/{name}",
+        badge=formats.badge,
+        words=formats.words,
+        breakable=formats.breakable,
+        count=formats.count,
+    )
+    env.filters.update(duration=formats.duration, thousands=formats.thousands, money=formats.money, query=_query)
+    env.globals["ui"] = env.get_template("_ui.html").module
+    return env
+
+
+def _query(values: Mapping[str, Any]) -> str:
+    pairs = [(k, str(v)) for k, v in values.items() if v not in (None, "", False)]
+    return "?" + urlencode(pairs) if pairs else "?"
+
+
+@dataclass(frozen=True)
+class Chrome:
+    """What every page shows around its content."""
+
+    scripted: bool
+    dry_run: bool
+    version: str
+
+
+class Renderer:
+    """Makes pages. A request by htmx for `#name` gets the block `name` of the same template and context."""
+
+    def __init__(self, env: Environment, chrome: Chrome, zone: tzinfo, now: Callable[[], datetime]) -> None:
+        self._env = env
+        self._chrome = chrome
+        self._zone = zone
+        self._now = now
+
+    def page(self, request: Request, template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+        """The whole page, or the block that htmx asked for."""
+        block = wanted_block(request)
+        name = self._env.get_template(template)
+        full = self._context(request, context)
+        if block in name.blocks:
+            html = "".join(name.blocks[block](name.new_context(full)))
+        else:
+            html = name.render(full)
+        headers = {"cache-control": "no-store", "vary": "HX-Request, HX-Target"}
+        return HTMLResponse(html, status_code=status, headers=headers)
+
+    def fragment(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
+        """One template as text, for streams and parts."""
+        return self._env.get_template(template).render(self._context(request, context))
+
+    def rows(self, rows: Sequence[object], key: str, text_url: str) -> str:
+        """Rows of a log."""
+        return self._env.get_template("_rows.html").render(rows=rows, key=key, text_url=text_url)
+
+    def _context(self, request: Request, context: Mapping[str, Any]) -> dict[str, Any]:
+        now = self._now()
+        root = str(request.scope.get("root_path", ""))
+
+        def url(name: str, /, **params: Any) -> str:
+            return root + str(request.app.url_path_for(name, **params))
+
+        def time(at: datetime | None, mode: str = "relative") -> Any:
+            return formats.time_element(at, now, self._zone, mode)
+
+        theme = request.cookies.get("theme", "auto")
+        here = _path(request, root) + (f"?{request.url.query}" if request.url.query else "")
+        return {
+            "chrome": self._chrome,
+            "now": now,
+            "url": url,
+            "time": time,
+            "here": here,
+            "theme": theme if theme in THEMES else "auto",
+            "request_id": request.scope.get("state", {}).get("request_id", ""),
+            "topics": "",
+            "waiting": 0,
+            **context,
+        }
+
+
+def wanted_block(request: Request) -> str:
+    """The block that belongs to the element htmx will swap: `div#live` asks for `live`."""
+    if request.headers.get("hx-request") != "true":
+        return ""
+    return request.headers.get("hx-target", "").partition("#")[2].replace("-", "_")
+
+
+def _path(request: Request, root: str) -> str:
+    """The path as the browser knows it, whether or not a proxy took the prefix off."""
+    path = str(request.scope["path"])
+    return path if path.startswith(root + "/") or path == root else root + path

@@ -1,0 +1,111 @@
+"""What stands before every page: who may ask, from where, and what a browser may do with the answer.
+
+There is no login yet, so loopback and these checks are the wall. They are written for the normal case of a
+home network on plain HTTP, where browsers send no Sec-Fetch-* headers.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CLIENT_HEADER = "x-tiercel-client"  # no cross-site page can send it without our leave
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+)
+HEADERS = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+def allowed_hosts(public_url: str) -> frozenset[str]:
+    """Host names under which we answer: loopback, and the one of `public_url`."""
+    host = urlsplit(public_url).hostname if public_url else None
+    return LOOPBACK | ({host.lower()} if host else frozenset())
+
+
+def host_name(host_header: str) -> str:
+    """The name in a Host header, without its port."""
+    if host_header.startswith("["):
+        return host_header.partition("]")[0] + "]"
+    return host_header.rpartition(":")[0] or host_header if ":" in host_header else host_header
+
+
+def refusal(method: str, headers: Headers, hosts: frozenset[str], public_url: str) -> str | None:
+    """Why a request must not be served; None where it may."""
+    host = headers.get("host", "")
+    if host_name(host).lower() not in hosts:
+        return f"this dashboard does not answer to the name '{host_name(host)}'; set TIERCEL_PUBLIC_URL to the address that people use"
+    if method in SAFE:
+        return None
+    return _cross_site(headers, host, public_url)
+
+
+def _cross_site(headers: Headers, host: str, public_url: str) -> str | None:
+    origin = headers.get("origin")
+    site = headers.get("sec-fetch-site")
+    if site is not None and site != "same-origin":
+        return "the request comes from another site"
+    if origin is not None:
+        own = {f"http://{host}", f"https://{host}", *_origin_of(public_url)}
+        return None if origin.lower() in {o.lower() for o in own} else "the request comes from another site"
+    if site == "same-origin" or headers.get(CLIENT_HEADER):
+        return None
+    return f"the request names no origin; a program must send the header {CLIENT_HEADER}: <its name>"
+
+
+def _origin_of(public_url: str) -> Iterable[str]:
+    parts = urlsplit(public_url)
+    if parts.scheme and parts.netloc:
+        yield f"{parts.scheme}://{parts.netloc}"
+
+
+class Guard:
+    """ASGI middleware: host and origin checks, security headers, a request id on everything."""
+
+    def __init__(self, app: ASGIApp, public_url: str = "") -> None:
+        self._app = app
+        self._public_url = public_url
+        self._hosts = allowed_hosts(public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse or pass on; lifespan passes untouched, WebSockets do not exist here."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex[:12]
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+
+        async def guarded_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                out = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    out.setdefault(name, value)
+                out["x-request-id"] = request_id
+            await send(message)
+
+        reason = refusal(scope["method"], headers, self._hosts, self._public_url)
+        if reason is not None:
+            status = 421 if reason.startswith("this dashboard") else 403
+            await PlainTextResponse(f"Refused: {reason}. (request {request_id})\n", status_code=status)(scope, receive, guarded_send)
+            return
+        await self._app(scope, receive, guarded_send)

@@ -1,0 +1,1 @@
+"""What pages and commands share: insights read, actions act. No HTTP in here."""

@@ -1,0 +1,296 @@
+"""Everything that pages and commands show, read from the record. Reads only, knows no HTTP."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+from pydantic import ValidationError
+
+from adapters.database.reads import Reads
+from adapters.database.records import IncidentFilter, IncidentRow, LedgerNoteRow, Page, PatrolRow, SessionRow
+from config.settings import Settings
+from domain.action import Action, ActionState, CooldownClass
+from domain.health import ProbeResult
+from domain.ids import ServiceId, SessionId
+from domain.incident import Alert, Approval, IncidentState
+from domain.inventory import Inventory, Limits
+from domain.ledger import Journal, Permit
+from domain.ports import Clock
+from domain.session import OutputLine, TierReport
+from policy import actions as action_policy
+from policy import cooldown
+from web.viewmodels import CooldownRow, IncidentView, LogWindow, Overview, ServiceCard, ServiceView, SessionView, bucket
+
+ROWS = 50  # at most, of anything, on any page
+TAIL = 300  # lines of a log that come with the page
+EARLIER = 400  # lines per "load earlier"
+AROUND = 150  # lines before a linked one
+
+
+class Insights:
+    """Reads over the record. Every method raises RecordUnavailableError where it cannot be used."""
+
+    def __init__(self, reads: Reads, settings: Settings, clock: Clock) -> None:
+        self._reads = reads
+        self._settings = settings
+        self._clock = clock
+        self._zone = ZoneInfo(settings.timezone)
+
+    async def waiting(self) -> int:
+        """How many approvals wait for a person."""
+        return len(await self._reads.approvals_pending())
+
+    # ------------------------------------------------------------ overview
+
+    async def overview(self) -> Overview:
+        """What a person wants to know first."""
+        today = self._clock.now().astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        base, pending, services, recent, inventory = await asyncio.gather(
+            self._reads.overview(today.astimezone(UTC)),
+            self._reads.approvals_pending(),
+            self._reads.services(),
+            self._reads.incidents(limit=12),
+            self._reads.inventory(),
+        )
+        person = IncidentState.NEEDS_PERSON
+        return Overview(
+            counts=base.counts,
+            today=base.use,
+            approvals=pending[:ROWS],
+            needs_person=tuple(i for i in base.open if i.state == person),
+            running=tuple(i for i in base.open if i.state != person),
+            unhealthy=tuple(s for s in services if s.status in {"down", "degraded"})[:ROWS],
+            recent=tuple(i for i in recent.rows if i.closed_at is not None)[:6],
+            patrol=base.patrol,
+            next_patrol=self.next_patrol(base.patrol),
+            problems=inventory.problems[:10],
+        )
+
+    def next_patrol(self, last: PatrolRow | None) -> datetime | None:
+        """When the schedule fires next, worked out from the settings; None before the first patrol of an interval."""
+        now = self._clock.now()
+        if self._settings.cron:
+            return next(CronSim(self._settings.cron, now.astimezone(self._zone))).astimezone(UTC)
+        if last is None:
+            return None
+        every = timedelta(seconds=self._settings.interval_s)
+        missed = max(0, (now - last.started_at) // every)
+        return last.started_at + every * (missed + 1)
+
+    # ------------------------------------------------------------ incidents
+
+    async def incidents(self, which: IncidentFilter, after: str = "", limit: int = ROWS) -> Page[IncidentRow]:
+        """One page of incidents, newest first."""
+        return await self._reads.incidents(which, after, limit)
+
+    async def incident(self, incident: str) -> IncidentView | None:
+        """One incident with everything that belongs to it."""
+        row = await self._reads.incident(incident)
+        if row is None:
+            return None
+        sessions, actions, approvals, notices, timeline, use = await asyncio.gather(
+            self._reads.sessions_of(row.id),
+            self._reads.actions_of(row.id),
+            self._reads.approvals_of(row.id),
+            self._reads.notices_of(row.id),
+            self._reads.timeline(row.id, limit=200),
+            self._reads.model_use_of(row.id),
+        )
+        evidence = _alert_results(row.alert)
+        return IncidentView(
+            row=row,
+            evidence=evidence,
+            latest=await self._latest(row.service, evidence),
+            sessions=tuple(SessionView(row=s, report=_report(s)) for s in sessions),
+            actions=actions,
+            approvals=approvals,
+            notices=notices,
+            timeline=timeline,
+            use=use,
+        )
+
+    async def _latest(self, service: str, evidence: Sequence[ProbeResult]) -> tuple[ProbeResult, ...]:
+        if not service:
+            return ()
+        results = await self._reads.probe_results(service, 30)
+        names = {r.probe for r in evidence if r.service == service}
+        return _newest_per_probe(r for r in results if not names or r.probe in names)
+
+    # ------------------------------------------------------------ logs
+
+    async def tail(self, session: str, attempt: int) -> LogWindow:
+        """The newest lines of a log."""
+        newest = await self._reads.last_seq(SessionId(session), attempt)
+        return await self._window(session, attempt, max(0, newest - TAIL), TAIL, newest)
+
+    async def around(self, session: str, attempt: int, line: int) -> LogWindow:
+        """A linked line with what surrounds it."""
+        newest = await self._reads.last_seq(SessionId(session), attempt)
+        if line > newest - TAIL:
+            return await self._window(session, attempt, max(0, min(line - AROUND, newest - TAIL)), TAIL + AROUND, newest)
+        return await self._window(session, attempt, max(0, line - AROUND), 2 * AROUND, newest)
+
+    async def earlier(self, session: str, attempt: int, before: int) -> LogWindow:
+        """The lines just before a number."""
+        after = max(0, before - 1 - EARLIER)
+        lines = await self._reads.read_output(SessionId(session), attempt, after, before - 1 - after) if before > 1 else []
+        return LogWindow(session, attempt, tuple(lines), 0)
+
+    async def later(self, session: str, attempt: int, after: int) -> LogWindow:
+        """The lines just after a number."""
+        return LogWindow(session, attempt, await self.lines_after(session, attempt, after, EARLIER), 0)
+
+    async def lines_after(self, session: str, attempt: int, after: int, limit: int) -> tuple[OutputLine, ...]:
+        """Raw lines, for streams and downloads. Empty means that there is nothing newer."""
+        return tuple(await self._reads.read_output(SessionId(session), attempt, after, limit))
+
+    async def session(self, session: str, attempt: int | None = None) -> SessionRow | None:
+        """One process of a session; without `attempt` the newest."""
+        return await self._reads.session(session, attempt)
+
+    async def _window(self, session: str, attempt: int, after: int, limit: int, newest: int) -> LogWindow:
+        return LogWindow(session, attempt, await self.lines_after(session, attempt, after, limit), newest)
+
+    # ------------------------------------------------------------ approvals
+
+    async def approvals(self) -> tuple[tuple[Approval, ...], tuple[Approval, ...]]:
+        """Those that wait, and those that were answered lately."""
+        pending, decided = await asyncio.gather(self._reads.approvals_pending(), self._reads.approvals_decided(limit=20))
+        return pending[:ROWS], decided.rows
+
+    async def approval(self, approval: str) -> Approval | None:
+        """One approval."""
+        return await self._reads.approval(approval)
+
+    # ------------------------------------------------------------ services
+
+    async def services(self, state: str = "", text: str = "") -> tuple[tuple[ServiceCard, ...], int]:
+        """Services, worst first, and how many more there are than shown."""
+        rows = await self._reads.services()
+        found = [r for r in rows if (not state or r.status == state) and text.casefold().strip() in r.id]
+        shown = found[:ROWS]
+        bars = await self._reads.uptime(self._clock.now()) if shown else {}
+        cards = tuple(ServiceCard(row=r, buckets=tuple(bucket(s) for s in bars.get(r.id, ()))) for r in shown)
+        return cards, len(found) - len(shown)
+
+    async def service(self, service: str) -> ServiceView | None:
+        """One service as declared and as seen."""
+        detail = await self._reads.service(service)
+        if detail is None:
+            return None
+        now = self._clock.now()
+        bars, actions, probes, permits, notes = await asyncio.gather(
+            self._reads.uptime(now, service=service),
+            self._reads.actions_on(service, 8),
+            self._reads.probe_results(service, 40),
+            self._reads.permits(now - self._longest(), service),
+            self._reads.ledger_notes(service),
+        )
+        return ServiceView(
+            detail=detail,
+            buckets=tuple(bucket(s) for s in bars.get(service, ())),
+            journal=_journal(service, permits, notes),
+            actions=actions,
+            probes=_newest_per_probe(probes),
+        )
+
+    async def service_names(self) -> tuple[str, ...]:
+        """Canonical ids, in order."""
+        return tuple(sorted(r.id for r in await self._reads.services()))
+
+    async def resolve(self, spelling: str) -> str | None:
+        """The one service that a spelling means; None where none or several answer to it."""
+        found = (await self._reads.inventory()).resolve(spelling)
+        return found.id if found else None
+
+    # ------------------------------------------------------------ cooldowns
+
+    async def cooldowns(self) -> tuple[tuple[CooldownRow, ...], tuple[str, ...]]:
+        """Services whose ledger says anything, and the names of those with every slot free."""
+        now = self._clock.now()
+        inventory, permits, notes = await asyncio.gather(
+            self._reads.inventory(), self._reads.permits(now - self._longest()), self._reads.ledger_notes()
+        )
+        by_service = _grouped(permits)
+        notes_of = _grouped_notes(notes)
+        touched = sorted({*by_service, *(n.service for n in notes if n.kind == "reset" or (n.until and n.until > now))})
+        rows = await asyncio.gather(*(self._cooldown(s, inventory, by_service.get(s, ()), notes_of.get(s, ()), now) for s in touched[:ROWS]))
+        return tuple(rows), tuple(s.id for s in inventory.services if s.id not in touched)
+
+    async def _cooldown(
+        self, service: str, inventory: Inventory, permits: Sequence[Permit], notes: Sequence[LedgerNoteRow], now: datetime
+    ) -> CooldownRow:
+        declared = inventory.by_id(service)
+        limits = declared.limits if declared else Limits()
+        policy = self._settings.escalation_policy()
+        rules = {c: action_policy.cooldown_rule(policy, limits, c) for c in CooldownClass}
+        journal = _journal(service, permits, notes)
+        longest = max(rule.window_s for rule in rules.values())
+        return CooldownRow(
+            service=service,
+            journal=journal,
+            slots=cooldown.slots(journal, rules, now),
+            permits=tuple(p for p in permits if p.granted_at > now - timedelta(seconds=longest)),
+            refused=_refused(await self._reads.actions_on(service, 20)),
+            notes=tuple(notes),
+        )
+
+    def _longest(self) -> timedelta:
+        s = self._settings
+        return timedelta(seconds=max(s.restart_window_s, s.redeploy_window_s, s.remedy_window_s, 7 * 86_400.0))
+
+
+def _report(row: SessionRow) -> TierReport | None:
+    try:
+        return TierReport.model_validate(row.report) if row.report else None
+    except ValidationError:
+        return None  # a report of a newer version: the log still has it
+
+
+def _alert_results(alert: dict[str, object]) -> tuple[ProbeResult, ...]:
+    try:
+        return Alert.model_validate(alert).results
+    except ValidationError:
+        return ()
+
+
+def _newest_per_probe(results: Iterable[ProbeResult]) -> tuple[ProbeResult, ...]:
+    newest: dict[str, ProbeResult] = {}
+    for r in results:
+        if r.probe not in newest or r.at > newest[r.probe].at:
+            newest[r.probe] = r
+    return tuple(newest.values())
+
+
+def _refused(actions: Sequence[Action]) -> tuple[Action, ...]:
+    return tuple(a for a in actions if a.state == ActionState.REFUSED)
+
+
+def _grouped(permits: Sequence[Permit]) -> dict[str, tuple[Permit, ...]]:
+    found: dict[str, tuple[Permit, ...]] = {}
+    for p in permits:
+        found[p.service] = (*found.get(p.service, ()), p)
+    return found
+
+
+def _grouped_notes(notes: Sequence[LedgerNoteRow]) -> dict[str, tuple[LedgerNoteRow, ...]]:
+    found: dict[str, tuple[LedgerNoteRow, ...]] = {}
+    for n in notes:
+        found[n.service] = (*found.get(n.service, ()), n)
+    return found
+
+
+def _journal(service: str, permits: Sequence[Permit], notes: Sequence[LedgerNoteRow]) -> Journal:
+    newest = {n.kind: n for n in notes}
+    maintenance, snooze, reset = newest.get("maintenance"), newest.get("snooze"), newest.get("reset")
+    return Journal(
+        service=ServiceId(service),
+        permits=tuple(permits),
+        maintenance_until=maintenance.until if maintenance else None,
+        maintenance_reason=maintenance.reason if maintenance else "",
+        snoozed_until=snooze.until if snooze else None,
+        snooze_reason=snooze.reason if snooze else "",
+        resets=(reset.at,) if reset else (),
+    )

@@ -1,0 +1,285 @@
+// What a page does by itself: stay current, follow a log, keep times fresh, open dialogs. Everything else is HTML.
+'use strict';
+
+(() => {
+  const body = document.body;
+  const POLL_MS = 10000; // without a stream, look this often
+  const SILENT_MS = 25000; // the server says something every 10 s; longer silence is a broken stream
+  const CAP = 2000; // lines kept in the page
+  const HOLD_CAP = 4000; // lines taken in while the reader is somewhere else in the log
+
+  // ---------------------------------------------------------------- times
+
+  const coarse = (s) => {
+    if (s < 60) { return `${Math.round(s)} s`; }
+    if (s < 3600) { return `${Math.floor(s / 60)} min`; }
+    const unit = (big, bigName, small, smallName) => {
+      const n = Math.floor(s / big); const rest = Math.floor((s % big) / small);
+      return rest ? `${n} ${bigName} ${rest} ${smallName}` : `${n} ${bigName}`;
+    };
+    return s < 86400 ? unit(3600, 'h', 60, 'min') : unit(86400, 'd', 3600, 'h');
+  };
+  const skew = Number(body.dataset.now || 0) * 1000 - Date.now(); // the server's clock is the one that counts
+  const relative = (iso) => {
+    const delta = (Date.parse(iso) - Date.now() - skew) / 1000;
+    if (Math.abs(delta) < 5) { return 'just now'; }
+    return delta < 0 ? `${coarse(-delta)} ago` : `in ${coarse(delta)}`;
+  };
+  const freshen = () => {
+    for (const el of document.querySelectorAll('time[data-mode=relative]')) {
+      const text = relative(el.dateTime);
+      if (el.firstChild && el.firstChild.nodeValue !== text) { el.firstChild.nodeValue = text; }
+    }
+    for (const el of document.querySelectorAll('[data-elapsed]')) {
+      const text = coarse(Math.max(0, (Date.now() + skew - Date.parse(el.dataset.elapsed)) / 1000));
+      if (el.firstChild && el.firstChild.nodeValue !== text) { el.firstChild.nodeValue = text; }
+    }
+  };
+  setInterval(freshen, 1000);
+
+  // ---------------------------------------------------------------- what is said after an act
+
+  const said = document.getElementById('said');
+  const say = (text, tone) => {
+    const p = document.createElement('p');
+    p.className = `said ${tone}`;
+    p.textContent = text;
+    said.replaceChildren(p);
+  };
+  body.addEventListener('htmx:response:error', (event) => {
+    const ctx = event.detail.ctx;
+    if (ctx.request.method === 'GET') { return; } // a failed refresh keeps the page; the dot tells
+    const doc = new DOMParser().parseFromString(ctx.text || '', 'text/html');
+    const message = doc.querySelector('[data-message]');
+    say((message && message.textContent.trim().replace(/\s+/g, ' ')) || `The server answered ${ctx.response.status}.`, 'bad');
+  });
+  body.addEventListener('htmx:error', (event) => {
+    const ctx = event.detail.ctx;
+    if (ctx && ctx.request.method !== 'GET') { say('The dashboard did not answer. Nothing was sent twice; try again.', 'bad'); }
+  });
+  body.addEventListener('htmx:finally:request', (event) => {
+    const ctx = event.detail.ctx;
+    const form = ctx.sourceElement;
+    if (ctx.request.method === 'GET' || !ctx.response || ctx.response.status >= 400) { return; }
+    const dialog = form.closest('dialog');
+    if (dialog) { dialog.close(); }
+    if (form.matches('form')) { form.reset(); }
+    refresh();
+  });
+
+  // ---------------------------------------------------------------- refresh
+
+  let pending = 0;
+  let stale = false;
+  const refresh = () => {
+    if (document.hidden) { stale = true; return; }
+    clearTimeout(pending);
+    pending = setTimeout(() => body.dispatchEvent(new CustomEvent('refresh')), 150);
+  };
+  const title = document.title.replace(/^\(\d+\) /, '');
+  const icon = document.querySelector('link[rel=icon]');
+  const count = () => {
+    const el = document.querySelector('[data-waiting]');
+    const n = Number(el ? el.dataset.waiting : 0);
+    document.title = n ? `(${n}) ${title}` : title;
+    const badge = document.getElementById('nav-waiting');
+    if (badge) { badge.hidden = !n; badge.firstChild.nodeValue = String(n); }
+    const href = n ? icon.dataset.alert : icon.dataset.calm;
+    if (icon.getAttribute('href') !== href) { icon.setAttribute('href', href); }
+  };
+  body.addEventListener('htmx:config:request', (event) => {
+    const ctx = event.detail.ctx;
+    const pane = ctx.sourceElement.id === 'live' && document.querySelector('[data-log]');
+    // Whoever reads or selects in a log keeps that log, even when a newer session has begun.
+    if (pane && (!atBottom(pane) || selecting(pane)) && !/[?&]log=/.test(ctx.request.action)) {
+      ctx.request.action += `${ctx.request.action.includes('?') ? '&' : '?'}log=${encodeURIComponent(pane.dataset.log)}`;
+    }
+  });
+  body.addEventListener('htmx:after:swap', () => { freshen(); count(); attach(); });
+
+  // ---------------------------------------------------------------- live logs
+
+  const atBottom = (pane) => Math.abs(pane.scrollTop) < 4; // column-reverse: 0 is the newest line
+  const selecting = (pane) => {
+    const s = document.getSelection();
+    return Boolean(s && !s.isCollapsed && pane.contains(s.anchorNode));
+  };
+  const panes = () => [...document.querySelectorAll('[data-log]')];
+  const lines = (pane) => pane.querySelector('ol');
+  const trim = (pane) => {
+    const list = lines(pane);
+    if (!atBottom(pane) || selecting(pane) || list.children.length <= CAP) { return; }
+    const gone = list.children.length - CAP;
+    for (let i = 0; i < gone; i += 1) { list.firstElementChild.remove(); }
+    pane.dataset.first = list.firstElementChild.id.slice(1);
+    earlier(pane);
+  };
+  const earlier = (pane) => {
+    const button = pane.querySelector('[data-earlier]');
+    if (!button) { return; }
+    button.hidden = Number(pane.dataset.first) <= 1;
+  };
+  const pill = (pane) => {
+    const el = document.querySelector(`[data-pill-for="${pane.id}"]`);
+    if (!el) { return; }
+    const unseen = Number(pane.dataset.last) - Number(pane.dataset.seen || pane.dataset.last);
+    el.hidden = atBottom(pane);
+    el.textContent = unseen > 0 ? `↓ ${unseen} newer` : '↓ newest';
+  };
+  const append = (pane, data) => {
+    const last = Number(pane.dataset.last);
+    if (data.last <= last) { return; } // seen already
+    if (data.first > last + 1) { fill(pane); return; } // something is missing: fetch it in order
+    const list = lines(pane);
+    if (list.children.length >= HOLD_CAP && !atBottom(pane)) { pane.dataset.held = '1'; pill(pane); return; }
+    const template = document.createElement('template');
+    template.innerHTML = data.html; // escaped by the server; the content policy runs no script in any case
+    for (const row of [...template.content.children]) {
+      if (Number(row.id.slice(1)) > last) { list.append(row); }
+    }
+    pane.dataset.last = String(data.last);
+    if (atBottom(pane)) { pane.dataset.seen = pane.dataset.last; }
+    const empty = pane.querySelector('.log-empty');
+    if (empty) { empty.remove(); }
+    trim(pane);
+    pill(pane);
+  };
+  const part = async (pane, query) => {
+    const answer = await fetch(`${pane.dataset.lines}?${query}`, { headers: { 'HX-Request': 'true' } });
+    if (!answer.ok) { throw new Error(`HTTP ${answer.status}`); }
+    return { html: await answer.text(), first: Number(answer.headers.get('X-First')), last: Number(answer.headers.get('X-Last')) };
+  };
+  const fill = async (pane) => {
+    if (pane.dataset.filling) { return; }
+    pane.dataset.filling = '1';
+    try {
+      for (;;) {
+        const data = await part(pane, `after=${pane.dataset.last}`);
+        if (!data.last) { break; }
+        append(pane, data);
+        if (pane.dataset.held) { break; }
+      }
+    } catch { /* the stream's next event tries again */ } finally { delete pane.dataset.filling; }
+  };
+  const attached = new WeakSet();
+  const attach = () => {
+    for (const pane of panes()) {
+      if (attached.has(pane)) { continue; }
+      attached.add(pane);
+      pane.dataset.seen = pane.dataset.last;
+      earlier(pane);
+      pane.addEventListener('scroll', () => {
+        if (atBottom(pane)) {
+          pane.dataset.seen = pane.dataset.last;
+          if (pane.dataset.held) { delete pane.dataset.held; trim(pane); fill(pane); }
+        }
+        pill(pane);
+      }, { passive: true });
+      connect();
+    }
+  };
+  body.addEventListener('click', async (event) => {
+    const more = event.target.closest('[data-earlier]');
+    if (more) {
+      const pane = more.closest('[data-log]');
+      const data = await part(pane, `before=${pane.dataset.first}`);
+      if (data.first) { lines(pane).insertAdjacentHTML('afterbegin', data.html); pane.dataset.first = String(data.first); }
+      earlier(pane);
+    }
+    const jump = event.target.closest('[data-pill-for]');
+    if (jump) {
+      const pane = document.getElementById(jump.dataset.pillFor);
+      pane.scrollTop = 0;
+      pane.focus();
+    }
+  });
+
+  // ---------------------------------------------------------------- the stream
+
+  const dot = document.getElementById('live-dot');
+  let heard = 0;
+  let greeted = false;
+  const show = (state) => {
+    if (!dot || dot.dataset.state === state) { return; }
+    dot.dataset.state = state;
+    const texts = { live: 'live', polling: 'polling', connecting: 'connecting' };
+    dot.lastElementChild.textContent = texts[state];
+  };
+  const give = ({ event, data }) => {
+    if (event === 'state') { if (!data.open) { heard = 0; show('polling'); } return; }
+    heard = Date.now();
+    show('live');
+    if (event === 'hello') {
+      if (greeted) { refresh(); } // after an interruption anything may have changed
+      greeted = true;
+    } else if (event === 'change') {
+      const mine = body.dataset.topics.split(',');
+      if (data.topics.some((t) => mine.includes(t) || mine.includes(t.split(':')[0]))) { refresh(); }
+    } else if (event === 'log') {
+      for (const pane of panes()) { if (pane.dataset.log === data.log && pane.dataset.live === '1') { append(pane, data); } }
+    }
+  };
+
+  let wire = null; // {want(url, topics, places), bye()}
+  const wires = () => {
+    if (typeof SharedWorker !== 'undefined') {
+      const worker = new SharedWorker(body.dataset.worker, 'tiercel');
+      worker.port.onmessage = ({ data }) => give(data);
+      worker.port.start();
+      setInterval(() => worker.port.postMessage({ say: 'here' }), 15000);
+      return {
+        want: (url, topics, places) => worker.port.postMessage({ say: 'want', url, topics, places }),
+        bye: () => worker.port.postMessage({ say: 'bye' }),
+      };
+    }
+    const stream = new Stream(give);
+    return { want: (url, topics, places) => stream.want(url, topics, places), bye: () => stream.close() };
+  };
+  const connect = () => {
+    const topics = body.dataset.topics.split(',').filter(Boolean);
+    const places = {};
+    for (const pane of panes()) { if (pane.dataset.live === '1') { places[pane.dataset.log] = Number(pane.dataset.last); } }
+    wire ||= wires();
+    wire.want(body.dataset.events, topics, places);
+  };
+  addEventListener('pagehide', () => { if (wire) { wire.bye(); } });
+  addEventListener('pageshow', (event) => { if (event.persisted) { connect(); refresh(); } });
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) { return; }
+    if (stale) { stale = false; refresh(); }
+    for (const pane of panes()) { if (pane.dataset.live === '1') { fill(pane); } }
+  });
+  setInterval(() => {
+    if (Date.now() - heard < SILENT_MS) { return; }
+    show('polling');
+    refresh();
+    for (const pane of panes()) { if (pane.dataset.live === '1') { fill(pane); } }
+  }, POLL_MS);
+
+  // ---------------------------------------------------------------- dialogs, copy
+
+  body.addEventListener('click', (event) => {
+    const opener = event.target.closest('[data-dialog]');
+    if (opener) {
+      const dialog = document.getElementById(opener.dataset.dialog);
+      if (dialog) { event.preventDefault(); dialog.showModal(); }
+    }
+    if (event.target.closest('[data-close]')) { event.target.closest('dialog').close(); }
+    if (event.target.matches('dialog')) { event.target.close(); } // the backdrop
+    const copier = event.target.closest('[data-copy]');
+    if (copier) {
+      const source = document.getElementById(copier.dataset.copy);
+      if (navigator.clipboard) {
+        navigator.clipboard.writeText(source.textContent.trim()).then(() => { copier.textContent = 'copied'; });
+      } else { document.getSelection().selectAllChildren(source); } // plain HTTP: no clipboard, so select it
+    }
+  });
+  body.addEventListener('change', (event) => {
+    const box = event.target.closest('[data-wrap]');
+    if (box) { for (const pane of panes()) { pane.classList.toggle('nowrap', !box.checked); } }
+  });
+
+  count();
+  attach();
+  connect();
+})();

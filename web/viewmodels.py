@@ -1,0 +1,157 @@
+"""What templates receive: frozen, worked out, free of engine objects. Plain rows come as adapters/database/records.py has them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from adapters.database.records import (
+    Counts,
+    IncidentDetail,
+    IncidentRow,
+    LedgerNoteRow,
+    ModelUse,
+    NoticeRow,
+    PatrolRow,
+    ServiceDetail,
+    ServiceRow,
+    SessionRow,
+    TimelineRow,
+    UptimeSlot,
+)
+from domain.action import Action
+from domain.health import ProbeResult
+from domain.incident import Approval
+from domain.inventory import InventoryProblem
+from domain.ledger import Journal, Permit, SlotView
+from domain.session import OutputLine, TierReport
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The front page, in the order in which a person needs it."""
+
+    counts: Counts
+    today: ModelUse
+    approvals: tuple[Approval, ...]
+    needs_person: tuple[IncidentRow, ...]
+    running: tuple[IncidentRow, ...]
+    unhealthy: tuple[ServiceRow, ...]
+    recent: tuple[IncidentRow, ...]
+    patrol: PatrolRow | None
+    next_patrol: datetime | None
+    problems: tuple[InventoryProblem, ...]
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """One process of a session."""
+
+    row: SessionRow
+    report: TierReport | None
+
+    @property
+    def key(self) -> str:
+        """What its log is called in URLs and streams."""
+        return f"{self.row.id}:{self.row.attempt}"
+
+    @property
+    def tokens(self) -> int:
+        """All tokens together."""
+        r = self.row
+        return r.input_tokens + r.output_tokens + r.cache_read_tokens + r.cache_write_tokens
+
+
+@dataclass(frozen=True)
+class IncidentView:
+    """Everything about one incident."""
+
+    row: IncidentDetail
+    evidence: tuple[ProbeResult, ...]  # what opened it
+    latest: tuple[ProbeResult, ...]  # what the same probes say now
+    sessions: tuple[SessionView, ...]
+    actions: tuple[Action, ...]
+    approvals: tuple[Approval, ...]
+    notices: tuple[NoticeRow, ...]
+    timeline: tuple[TimelineRow, ...]
+    use: ModelUse
+
+    @property
+    def pending(self) -> tuple[Approval, ...]:
+        """What waits for a person."""
+        return tuple(a for a in self.approvals if a.state == "pending")
+
+    @property
+    def decided(self) -> tuple[Approval, ...]:
+        """What no longer waits."""
+        return tuple(a for a in self.approvals if a.state != "pending")
+
+    @property
+    def trace(self) -> str:
+        """The trace id, where an entry of the history names it."""
+        return next((str(t.detail["trace_id"]) for t in self.timeline if t.detail.get("trace_id")), "")
+
+
+@dataclass(frozen=True)
+class LogWindow:
+    """Some lines of one log, and how much lies before and after them."""
+
+    session: str
+    attempt: int
+    lines: tuple[OutputLine, ...]
+    newest: int  # number of the last stored line
+
+    @property
+    def first(self) -> int:
+        """Number of the first line shown; 0 where there is none."""
+        return self.lines[0].seq if self.lines else 0
+
+    @property
+    def last(self) -> int:
+        """Number of the last line shown; 0 where there is none."""
+        return self.lines[-1].seq if self.lines else 0
+
+
+@dataclass(frozen=True)
+class CooldownRow:
+    """One service's ledger as the record knows it."""
+
+    service: str
+    journal: Journal
+    slots: tuple[SlotView, ...]
+    permits: tuple[Permit, ...]  # inside any window, newest first
+    refused: tuple[Action, ...] = ()  # lately, for whatever reason
+    notes: tuple[LedgerNoteRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Half an hour of one service."""
+
+    at: datetime
+    total: int
+    failed: int
+    tone: str  # good, warn, bad, none
+
+
+@dataclass(frozen=True)
+class ServiceCard:
+    """One service in the list."""
+
+    row: ServiceRow
+    buckets: tuple[Bucket, ...]
+
+
+@dataclass(frozen=True)
+class ServiceView:
+    """One service's page."""
+
+    detail: ServiceDetail
+    buckets: tuple[Bucket, ...]
+    journal: Journal
+    actions: tuple[Action, ...] = field(default=())
+    probes: tuple[ProbeResult, ...] = field(default=())
+
+
+def bucket(slot: UptimeSlot) -> Bucket:
+    """An uptime slot with its colour."""
+    tones = {"up": "good", "degraded": "warn", "down": "bad"}
+    return Bucket(at=slot.start, total=slot.ok + slot.warn + slot.fail + slot.error, failed=slot.fail, tone=tones.get(slot.status, "none"))
