@@ -89,7 +89,6 @@ class SessionActivities:
             scripted=self._settings.scripted,
             dry_run=order.dry_run,
             traceparent=traceparent,
-            model=order.tier.model,
         )
         brief = await self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
         await self._doors.open(door)

@@ -1,0 +1,1 @@
+"""Commands. Data goes to standard output, words to standard error; exit codes are in cli/exits.py."""

@@ -208,7 +208,6 @@ class Door(Value):
     tier: int
     attempt: int
     folder: SessionFolder
-    model: str = ""  # the only model that this door lets through
     scripted: bool = False
     dry_run: bool = False
     traceparent: str = ""

@@ -16,7 +16,7 @@ from activities.records import RecordActivities
 from activities.sessions import SessionActivities, SessionSettings
 from activities.upkeep import UpkeepActivities
 from adapters.actions.router import EffectRouter
-from adapters.containers.select import select
+from adapters.containers.choice import select
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
 from adapters.database.notices import NoticeStore
@@ -29,7 +29,7 @@ from adapters.engine.slots import UpdateSlots
 from adapters.inventory.source import RepositorySource
 from adapters.notify.apprise_notifier import AppriseNotifier
 from adapters.probes.runner import ProbeRunner
-from config import claude_cli, library, telemetry
+from config import library, telemetry
 from config.clock import SystemClock
 from config.settings import Settings
 from worker.registry import Activities
@@ -44,14 +44,13 @@ async def compose(settings: Settings, pool: Pool, client: Client, redact: Callab
     stack.push_async_callback(prober.close)
     escalations = TemporalEscalations(client, settings.escalation_policy, lambda: settings.dry_run, clock)
     ledger = TemporalLedger(client, UpdateSlots(settings.home / "run"))
-    binary = claude_cli.find(settings)
-    engine = await select(settings, binary.path)
+    engine = await select(settings, scripted=settings.scripted)
     texts = Texts(tiers={t: library.tier_prompt(t) for t in (1, 2, 3)}, library=library.built_in(), report_schema=library.report_schema())
     session_settings = SessionSettings(
         sessions_root=settings.home / "sessions", scripted=settings.scripted, credential_kind=settings.credential_kind
     )
     return Activities(
-        patrol=PatrolActivities(RepositorySource(settings), prober, health, escalations, clock),
+        patrol=PatrolActivities(RepositorySource(settings.repos_dir), prober, health, escalations, clock),
         probes=ProbeActivities(prober, health, clock),
         records=RecordActivities(incidents, scripted=settings.scripted),
         ledger_records=LedgerRecordActivities(incidents, clock),

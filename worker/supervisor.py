@@ -123,8 +123,6 @@ class Supervisor:
         crashes: deque[float] = deque()
         kills: deque[float] = deque()
         while True:
-            if spec.prepare is not None:
-                await spec.prepare()
             started = loop.time()
             code, own = await self._one_life(spec)
             now = loop.time()
@@ -141,6 +139,12 @@ class Supervisor:
 
     async def _one_life(self, spec: ChildSpec) -> tuple[int, bool]:
         """Start, wait for readiness and for the end. Gives the exit code and whether we ended it ourselves."""
+        try:
+            if spec.prepare is not None:
+                await spec.prepare()
+        except TransientError as e:
+            self._log.write(spec.name, str(e))
+            return 1, True
         child = await Child.start(spec, self._log)
         self._children[spec.name] = child
         self._tell(Event("starting", spec.name, f"{spec.name} starts", child.pid))

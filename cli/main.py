@@ -1,0 +1,46 @@
+"""`tiercel`: watches with code, asks a model only when something changed, acts only within limits."""
+
+import typer
+
+from cli import incidents, people, system
+from cli.context import fail
+from cli.exits import Exit
+from domain.errors import TiercelError
+
+app = typer.Typer(name="tiercel", help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command("up")(system.up)
+app.command("doctor")(system.doctor)
+app.command("run")(incidents.start)
+app.command("runs")(incidents.list_)
+app.command("show")(incidents.show)
+app.command("logs")(incidents.logs)
+app.command("approve")(people.approve)
+app.command("deny")(people.deny)
+app.command("services")(people.services)
+app.add_typer(people.cooldown_app, name="cooldown")
+app.add_typer(system.notify_app, name="notify")
+app.add_typer(system.db_app, name="db")
+app.add_typer(system.image_app, name="image")
+
+
+@app.command("demo")
+def demo(
+    fault: str = typer.Option("hung", "--fault", "-f", help="Which fault to inject; --list shows them"),
+    once: bool = typer.Option(False, "--once", help="End by itself; exit code 0 only if it ended as it should"),  # noqa: FBT001, FBT003
+    list_: bool = typer.Option(False, "--list", help="Show the faults"),  # noqa: FBT001, FBT003
+) -> None:
+    """Watch a broken service being noticed, investigated, repaired within limits, verified and reported."""
+    from demo.run import list_faults, main
+
+    raise typer.Exit(list_faults() if list_ else main(fault, once=once))
+
+
+def run() -> None:
+    """Entry point. A fault that a command did not expect is one line, too."""
+    try:
+        app()
+    except TiercelError as e:
+        try:
+            fail(str(e), Exit.FAILED)
+        except typer.Exit as end:
+            raise SystemExit(end.exit_code) from None

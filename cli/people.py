@@ -1,0 +1,133 @@
+"""`approve`, `deny`, `services`, `cooldown`: what a person decides and looks up."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cli.context import fail, installation, run
+from cli.exits import Exit
+from cli.incidents import OutputFormat
+from cli.output import Format, ago, hint, one, rows
+from domain.incident import ApprovalState
+
+
+def _decide(approval_id: str, reason: str, output: Format, *, approve: bool) -> None:
+    async def work() -> Exit:
+        async with installation() as here:
+            approval = await here.insights.approval(approval_id)
+            if approval is None:
+                fail(f"there is no approval '{approval_id}'; `tiercel approve` without an id lists what waits", Exit.USAGE)
+            act = await here.actions.decide(approval, digest=approval.digest, approve=approve, reason=reason, actor=here.actor)
+        one(output, act, act.message)
+        if act.incident:
+            hint(f"tiercel show {act.incident}")
+        return Exit.OK if act.accepted else Exit.REFUSED
+
+    raise typer.Exit(run(work))
+
+
+def approve(
+    approval: Annotated[str, typer.Argument(help="Approval id; without it, what waits is listed")] = "",
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Kept with your name")] = "",
+    output: OutputFormat = Format.TEXT,
+) -> None:
+    """Approve one exact action, or list what waits for you."""
+    if approval:
+        _decide(approval, reason, output, approve=True)
+    run(lambda: _pending(output))
+
+
+async def _pending(output: Format) -> None:
+    async with installation() as here:
+        waiting, _ = await here.insights.approvals()
+    now = datetime.now(UTC)
+    cells = [
+        (a.id, f"{a.action.kind} {a.action.target}", a.action.risk.value, ago(a.expires_at, now), a.blast.sentence)
+        for a in waiting
+        if a.state == ApprovalState.PENDING
+    ]
+    rows(output, waiting, ("ID", "ACTION", "RISK", "EXPIRES (AS DENIED)", "WHO NOTICES"), cells, "Nothing waits for you.")
+
+
+def deny(
+    approval: Annotated[str, typer.Argument(help="Approval id")],
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; the session and the next person read it")],
+    output: OutputFormat = Format.TEXT,
+) -> None:
+    """Deny one action."""
+    _decide(approval, reason, output, approve=False)
+
+
+def services(
+    state: Annotated[str, typer.Option("--state", help="up, degraded, down or unknown")] = "",
+    output: OutputFormat = Format.TEXT,
+) -> None:
+    """All services, with what the probes hold true of them."""
+
+    async def work() -> None:
+        async with installation() as here:
+            found = [s for s in await here.reads.services() if not state or s.status == state]
+        now = datetime.now(UTC)
+        cells = [(s.id, s.status, ago(s.since, now) if s.since else "-", s.summary[:80]) for s in found]
+        empty = "No services. Put a repository with a CLAUDE-OPS.md or compose file into TIERCEL_REPOS_DIR, then `tiercel run`."
+        rows(output, found, ("SERVICE", "STATUS", "SINCE", "WHY"), cells, empty)
+
+    run(work)
+
+
+cooldown_app = typer.Typer(help="Slots of every service: used, free, reset.", no_args_is_help=False, invoke_without_command=True)
+
+
+@cooldown_app.callback()
+def cooldown(ctx: typer.Context, output: OutputFormat = Format.TEXT) -> None:
+    """Which slots are used, and when the next one is free."""
+    if ctx.invoked_subcommand is None:
+        run(lambda: _cooldowns(output))
+
+
+async def _cooldowns(output: Format) -> None:
+    async with installation() as here:
+        touched, _ = await here.insights.cooldowns()
+    now = datetime.now(UTC)
+    cells = [
+        (row.service, s.cooldown_class.value, f"{s.used} of {s.limit}", "now" if s.next_slot_at is None else ago(s.next_slot_at, now))
+        for row in touched
+        for s in row.slots
+        if s.used or s.next_slot_at
+    ]
+    rows(output, touched, ("SERVICE", "CLASS", "USED", "NEXT SLOT"), cells, "Every slot of every service is free.")
+
+
+def _note(service: str, kind: str, minutes: int, reason: str, output: Format) -> None:
+    async def work() -> Exit:
+        async with installation() as here:
+            target = await here.insights.resolve(service)
+            if target is None:
+                fail(f"'{service}' is not one service of the inventory; `tiercel services` lists them", Exit.USAGE)
+            act = await here.actions.note(target, kind, minutes, reason, here.actor)
+        one(output, act, act.message)
+        return Exit.OK if act.accepted else Exit.REFUSED
+
+    raise typer.Exit(run(work))
+
+
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept with your name")]
+
+
+@cooldown_app.command()
+def reset(service: str, reason: Reason, output: OutputFormat = Format.TEXT) -> None:
+    """Give all slots of a service back."""
+    _note(service, "reset", 0, reason, output)
+
+
+@cooldown_app.command()
+def snooze(service: str, reason: Reason, minutes: Annotated[int, typer.Option("--minutes", "-m", min=0, help="0 ends it")] = 60, output: OutputFormat = Format.TEXT) -> None:
+    """Open nothing and do nothing for a while."""
+    _note(service, "snooze", minutes, reason, output)
+
+
+@cooldown_app.command()
+def maintenance(service: str, reason: Reason, minutes: Annotated[int, typer.Option("--minutes", "-m", min=0, help="0 ends it")] = 60, output: OutputFormat = Format.TEXT) -> None:
+    """You work on it yourself: hands off until then."""
+    _note(service, "maintenance", minutes, reason, output)

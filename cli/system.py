@@ -1,0 +1,93 @@
+"""`up`, `doctor`, `notify test`, `db migrate`: the installation itself."""
+
+import asyncio
+import typer
+
+from cli.context import run, settings_of_running
+from cli.exits import Exit
+from cli.incidents import OutputFormat
+from cli.output import Format, err, out, rows
+from config.settings import load
+
+
+def up() -> None:
+    """Run everything: database, engine, gateway, worker, dashboard. Ctrl-C stops it cleanly."""
+
+    async def work() -> int:
+        from worker.up import up as start
+
+        stop = asyncio.Event()
+        return await start(load(), stop=stop)
+
+    raise typer.Exit(run(work))
+
+
+def doctor(output: OutputFormat = Format.TEXT) -> None:
+    """Look for what would go wrong, with the fix for each finding."""
+
+    async def work() -> Exit:
+        from worker.doctor import examine
+
+        findings = await examine(load())
+        cells = [({"ok": "✓", "warn": "!", "fail": "✗"}[f.level], f.name, f.cause, f.fix) for f in findings]
+        rows(output, findings, ("", "WHAT", "FOUND", "FIX"), cells, "nothing examined")
+        return Exit.FAILED if any(f.level == "fail" for f in findings) else Exit.OK
+
+    raise typer.Exit(run(work))
+
+
+notify_app = typer.Typer(help="Messages to people.", no_args_is_help=True)
+
+
+@notify_app.command("test")
+def notify_test() -> None:
+    """Send a test message through every channel."""
+
+    async def work() -> Exit:
+        from adapters.notify.apprise_notifier import AppriseNotifier
+        from domain.notice import Notice, NoticeKind
+
+        notifier = AppriseNotifier(load())
+        if not notifier.channels():
+            err.print("No channel yet: set TIERCEL_APPRISE_URLS, for example ntfy://ntfy.sh/my-topic", markup=False)
+            return Exit.FAILED
+        notice = Notice(key="test", kind=NoticeKind.TEST, title="Tiercel test message", body="This channel works.")
+        answers = [await notifier.send(c, notice) for c in notifier.channels()]
+        for answer in answers:
+            out.print(f"{'✓' if answer.delivered else '✗'} {answer.channel}: {answer.message}", markup=False)
+        return Exit.OK if all(a.delivered for a in answers) else Exit.FAILED
+
+    raise typer.Exit(run(work))
+
+
+db_app = typer.Typer(help="The record.", no_args_is_help=True)
+
+
+@db_app.command("migrate")
+def db_migrate() -> None:
+    """Bring the database to this version's schema."""
+
+    async def work() -> None:
+        from adapters.database.migrate import migrate
+
+        settings = settings_of_running()
+        assert settings.database_url is not None  # noqa: S101 - settings_of_running saw to it
+        applied = await migrate(settings.database_url.get_secret_value())
+        out.print("\n".join(applied) or "already up to date", markup=False)
+
+    run(work)
+
+
+image_app = typer.Typer(help="The image of the container engine.", no_args_is_help=True)
+
+
+@image_app.command("build")
+def image_build() -> None:
+    """Build the session image, where its inputs changed."""
+
+    async def work() -> None:
+        from adapters.containers.image import build
+
+        await build(load(), lambda text: err.print(text, markup=False))
+
+    run(work)

@@ -1,0 +1,89 @@
+"""Which ports are taken, and by whom."""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from config import processes
+from config.settings import Settings, variable_of
+
+_LISTEN = "0A"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A port that we need and cannot have."""
+
+    port: int
+    use: str
+    variable: str
+    holder: str
+
+    def __str__(self) -> str:
+        by = f"by {self.holder}" if self.holder else "by a process of another user"
+        return f"port {self.port} ({self.use}) is taken {by}; stop it, or set {self.variable} to a free port"
+
+
+def needed(settings: Settings) -> tuple[tuple[str, int, str, str], ...]:
+    """(host, port, use, variable) of every TCP port that `up` will open."""
+    ports = [(settings.web_host, settings.web_port, "dashboard", variable_of("web_port"))]
+    if not settings.temporal_address:
+        ports += [
+            ("127.0.0.1", settings.temporal_port, "Temporal", variable_of("temporal_port")),
+            ("127.0.0.1", settings.temporal_ui_port, "Temporal UI", variable_of("temporal_ui_port")),
+        ]
+    return tuple(ports)
+
+
+def taken(settings: Settings) -> tuple[Taken, ...]:
+    """Every needed port that somebody else listens on, or that we need twice."""
+    found: list[Taken] = []
+    seen: dict[int, str] = {}
+    for host, port, use, variable in needed(settings):
+        if port in seen:
+            found.append(Taken(port, use, variable, f"our own {seen[port]}"))
+        elif not is_free(host, port):
+            found.append(Taken(port, use, variable, holder(port)))
+        seen[port] = use
+    return tuple(found)
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are closing do not count
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def holder(port: int) -> str:
+    """`pid 12 (nginx ...)` of the listener; empty where we may not see it."""
+    inodes = _listening_inodes(port)
+    if not inodes:
+        return ""
+    for pid in processes.every_pid():
+        try:
+            targets = [entry.readlink().name for entry in Path(f"/proc/{pid}/fd").iterdir()]
+        except OSError:
+            continue
+        if any(target in inodes for target in targets):
+            return processes.describe(pid)
+    return ""
+
+
+def _listening_inodes(port: int) -> frozenset[str]:
+    inodes: set[str] = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for fields in (line.split() for line in lines):
+            if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{fields[9]}]")
+    return frozenset(inodes)

@@ -1,0 +1,202 @@
+"""Which servers are ours, and how the supervisor shall run them and our own processes."""
+
+import asyncio
+import functools
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Self
+
+from pydantic import SecretStr
+
+from adapters.database.migrate import migrate
+from adapters.database.server import PostgresServer
+from adapters.engine import server as engine
+from config import temporal
+from config.settings import Settings
+from domain.engine import TASK_QUEUE_CONTROL
+from domain.errors import EngineUnavailableError, RecordUnavailableError
+from worker import up_environment
+from worker.supervisor import OWN_NAME
+from worker.supervisor_child import ChildSpec
+from worker.supervisor_log import CombinedLog
+from worker.supervisor_probes import TemporalProbe, http_answers, postgres_answers
+from worker.up_endpoints import Endpoints
+
+ROOT = Path(__file__).resolve().parents[1]  # `python -m gateway` finds our modules from here
+_SERVER_PATIENCE_S = 30.0
+
+Ready = Callable[[int], Awaitable[bool]]
+
+
+class Stack:
+    """The servers and processes of one `up`: decides which are ours, and describes them to the supervisor."""
+
+    def __init__(self, settings: Settings, log: CombinedLog) -> None:
+        self._log = log
+        self._postgres = None if settings.database_url else PostgresServer(settings.home)
+        self._binary: Path | None = None
+        self.settings = settings
+        self.temporal = TemporalProbe(settings)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._prepare_postgres()
+            await self._prepare_temporal()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._postgres is not None:
+            self._postgres.release()
+
+    @property
+    def database_url(self) -> str:
+        """The record, ours or the given one."""
+        if self._postgres is not None:
+            return self._postgres.url
+        return self.settings.database_url.get_secret_value() if self.settings.database_url else ""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """What `run/endpoints.json` says."""
+        s = self.settings
+        return Endpoints(
+            database_url=self.database_url,
+            temporal_address=temporal.address(s),
+            temporal_ui=f"http://127.0.0.1:{s.temporal_ui_port}" if self._binary else "",
+            web_url=web_url(s),
+            scripted=s.scripted,
+            pid=os.getpid(),
+        )
+
+    async def postgres_answers(self) -> bool:
+        """Whether the record can be reached."""
+        return await postgres_answers(self.database_url)
+
+    def specs(self) -> tuple[ChildSpec, ...]:
+        """Our own servers, then our own processes."""
+        servers = [*self._postgres_spec(), *self._temporal_spec()]
+        below = tuple(spec.name for spec in servers)
+        inside = self.settings.model_copy(
+            update={"database_url": SecretStr(self.database_url), "temporal_address": temporal.address(self.settings)}
+        )
+        return (
+            *servers,
+            self._python("gateway", up_environment.for_gateway(inside), self._gateway_ready, below),
+            self._python("worker", up_environment.for_worker(inside), self._worker_ready, (*below, "gateway"), 25.0),
+            self._python("web", up_environment.for_web(inside), self._web_ready, below),
+        )
+
+    # ------------------------------------------------------------ before the start
+
+    async def _prepare_postgres(self) -> None:
+        if self._postgres is not None:
+            await self._postgres.prepare()
+            self._say(f"database: {self._postgres.binaries}")
+            if self._postgres.note:
+                self._say(self._postgres.note)
+            return
+        if not await within(_SERVER_PATIENCE_S, self.postgres_answers):
+            raise RecordUnavailableError(
+                "no Postgres answers at DATABASE_URL; start it, correct the address, or unset it"
+            )
+        await self._migrate()
+
+    async def _prepare_temporal(self) -> None:
+        if not self.settings.temporal_address:
+            self._binary = await engine.find(self.settings, self._say)
+            return
+        if not await within(_SERVER_PATIENCE_S, self.temporal.answers):
+            raise EngineUnavailableError(
+                f"no Temporal answers at {self.settings.temporal_address}; start it, correct TEMPORAL_ADDRESS, or unset it"
+            )
+
+    async def _migrate(self) -> None:
+        for name in await migrate(self.database_url):
+            self._say(f"database brought to {name}")
+
+    def _say(self, text: str) -> None:
+        self._log.write(OWN_NAME, text)
+
+    # ------------------------------------------------------------ descriptions
+
+    def _postgres_spec(self) -> tuple[ChildSpec, ...]:
+        server = self._postgres
+        if server is None:
+            return ()
+        return (
+            ChildSpec(
+                name="postgres",
+                argv=lambda: server.argv,
+                environment=server.environment,
+                spawn_options=lambda: server.spawn_options,
+                prepare=server.prepare,
+                ready=lambda _pid: server.ready(),
+                on_ready=self._migrate,
+                stop_signal=signal.SIGINT,
+                death_signal=signal.SIGINT,
+                stop_timeout_s=30.0,
+            ),
+        )
+
+    def _temporal_spec(self) -> tuple[ChildSpec, ...]:
+        binary = self._binary
+        if binary is None:
+            return ()
+        folder = self.settings.home / "temporal"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        address, namespace = temporal.address(self.settings), self.settings.temporal_namespace
+        return (
+            ChildSpec(
+                name="temporal",
+                argv=engine.dev_server_argv(binary, self.settings, folder / "temporal.db"),
+                environment=up_environment.for_server(),
+                cwd=folder,
+                ready=lambda _pid: self.temporal.answers(),
+                on_ready=functools.partial(engine.prepare, address, binary, namespace),
+            ),
+        )
+
+    @staticmethod
+    def _python(
+        name: str, environment: dict[str, str], ready: Ready, depends_on: tuple[str, ...], stop_timeout_s: float = 10.0
+    ) -> ChildSpec:
+        return ChildSpec(
+            name=name,
+            argv=(sys.executable, "-m", name),
+            environment=environment,
+            cwd=ROOT,
+            ready=ready,
+            depends_on=depends_on,
+            stop_timeout_s=stop_timeout_s,
+        )
+
+    async def _gateway_ready(self, _pid: int) -> bool:
+        return await http_answers("http://gateway/healthz", socket=self.settings.home / "run" / "gateway.sock")
+
+    async def _worker_ready(self, pid: int) -> bool:
+        return await self.temporal.polled_by(pid, TASK_QUEUE_CONTROL)
+
+    async def _web_ready(self, _pid: int) -> bool:
+        return await http_answers(f"{web_url(self.settings)}/healthz")
+
+
+async def within(seconds: float, question: Callable[[], Awaitable[bool]]) -> bool:
+    """Ask until yes or until the time is over."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not await question():
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(0.25)
+    return True
+
+
+def web_url(settings: Settings) -> str:
+    """The dashboard's address on this machine."""
+    host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
+    return f"http://{host}:{settings.web_port}"
