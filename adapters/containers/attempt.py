@@ -1,7 +1,9 @@
 """One attempt on disk: what every engine prepares, reads and concludes in the same way."""
 
+import contextlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ def prepare(launch: Launch, uid: int) -> Path:
     for path in (folder.door, folder.claude_config, folder.work, attempt):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     renew_lease(folder)
-    _write(attempt / files.PROMPT, launch.prompt.encode())
+    _write_once(attempt / files.PROMPT, launch.prompt.encode())
     if os.geteuid() == 0:
         for path in (folder.claude_config, folder.work, attempt):
             give(path, uid)
@@ -42,13 +44,20 @@ def give(path: Path, uid: int) -> None:
     os.chown(path, uid, uid, follow_symlinks=False)
     for folder, folders, names in os.walk(path):
         for name in (*folders, *names):
-            os.chown(Path(folder) / name, uid, uid, follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):  # somebody else's scratch file
+                os.chown(Path(folder) / name, uid, uid, follow_symlinks=False)
 
 
-def _write(path: Path, data: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as f:
-        f.write(data)
+def _write_once(path: Path, data: bytes) -> None:
+    """Whole or not at all: somebody else may be starting the same attempt, and its runner may be reading."""
+    fd, scratch = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(fd, "wb") as f:
+            f.write(data)
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(scratch)
+    finally:
+        Path(scratch).unlink()
 
 
 def renew_lease(folder: SessionFolder) -> None:

@@ -89,8 +89,8 @@ class ContainerEngine:
             return ended
         self._inspected[handle.identity] = time.monotonic()
         state = await self._state(handle)
-        if ended is None and state is not None and (state["Running"] or state["Status"] == "created"):
-            return None
+        if state is not None and (state["Running"] or (ended is None and state["Status"] == "created")):
+            return None  # also after the runner's record: whether memory ran out is known when the container is down
         return self._conclude(folder, state)
 
     async def stop(self, handle: Handle, grace_s: float = 3.0) -> ExitState:
@@ -127,8 +127,10 @@ class ContainerEngine:
             if session in alive:
                 continue
             if container.status in {"running", "paused", "restarting"}:
+                folder = self._sessions / session / "attempts" / container.labels.get(container_spec.LABEL_ATTEMPT, "0")
+                over = attempt.ended(folder) is not None  # its runner is just leaving
                 await self._end(container, 1.0)
-                swept.append(session)
+                swept += [] if over else [session]
             await self._remove(container)
         return tuple(dict.fromkeys(swept))
 
@@ -154,11 +156,20 @@ class ContainerEngine:
                 f"The session image {self._image} is missing; build it with `tiercel doctor --build-image`"
             ) from e
         except APIError as e:
-            if e.status_code == _CONFLICT:  # somebody was faster: theirs is as good
-                found = await self._find(launch.session, launch.attempt)
-                if found is not None:
-                    return found
+            if e.status_code == _CONFLICT:
+                return await self._theirs(launch)
             raise FatalError(f"The Docker engine refused the session's container: {e.explanation or e}") from e
+
+    async def _theirs(self, launch: Launch) -> Any:
+        """Somebody was faster: their container is as good. Its name is taken before it can be found."""
+        for _ in range(int(_KILL_S / _POLL_S)):
+            found = await self._find(launch.session, launch.attempt)
+            if found is not None:
+                return found
+            await asyncio.sleep(_POLL_S)
+        raise TransientError(
+            f"A container for session {launch.session} was begun and then not made; it is tried again."
+        )
 
     async def _uid(self) -> int:
         if self._rootless is None:

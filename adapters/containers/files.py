@@ -1,7 +1,7 @@
 """The files by which a runner and its engines talk, and the identity of a process. Standard library only."""
 
 # pathlib costs more time than everything that happens here before the first model request.
-# ruff: noqa: PTH
+# ruff: noqa: PTH105, PTH108, PTH123, PTH208
 
 import json
 import os
@@ -24,7 +24,7 @@ def write_atomic(path: str, value: dict[str, object], *, keep: bool = False, dur
 
     `keep`: never replace what is there; False where something is.
     """
-    scratch = f"{path}.{os.getpid()}.tmp"
+    scratch = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
     fd = os.open(
         scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644
     )  # a container reads it as another uid

@@ -7,7 +7,7 @@ Standard library only, and few imports before the command is started: this is on
 """
 
 # pathlib costs more time than everything that happens here before the first model request.
-# ruff: noqa: PTH
+# ruff: noqa: PTH110, PTH116, PTH123
 
 import fcntl
 import json
@@ -64,6 +64,7 @@ class Runner:
         self._deadline = time.monotonic() + spec.timeout_s
         self._status: int | None = None
         self._stopping: Ending | None = None
+        self._asked = False
         self._kill_at = 0.0
 
     def run(self) -> None:
@@ -152,7 +153,8 @@ class Runner:
                 self._kill_all()
                 self._status = _SIGKILL_CODE
                 break
-            signal.sigtimedwait(_SIGNALS, TICK_S)
+            woken = signal.sigtimedwait(_SIGNALS, TICK_S)
+            self._asked = self._asked or (woken is not None and woken.si_signo == signal.SIGTERM)
         if self._stopping:
             return self._status, self._stopping.reason, self._stopping.detail
         return self._status, "exited", ""
@@ -160,8 +162,8 @@ class Runner:
     def _look(self) -> Ending | None:
         """The reason to end it, if there is one now."""
         stop = files.read_json(self._spec.path(files.STOP))
-        if stop is not None:
-            return Ending("stopped", "", float(str(stop.get("grace_s", GRACE_S))))
+        if stop is not None or self._asked:
+            return Ending("stopped", "", float(str((stop or {}).get("grace_s", GRACE_S))))
         if time.monotonic() > self._deadline:
             return Ending("timeout", f"still running after {self._spec.timeout_s:g} s", GRACE_S)
         if self._lease.expired():
