@@ -37,6 +37,7 @@ class ChildSpec:
     stop_timeout_s: float = 10.0
     ready_timeout_s: float = 120.0
     death_signal: signal.Signals = signal.SIGKILL
+    shown: Callable[[str], str] = str  # one of its lines, as the combined log shows it
 
 
 class Child:
@@ -65,7 +66,7 @@ class Child:
         )
         if process.stdout is None:
             raise RuntimeError("a child without output")
-        output = asyncio.create_task(copy_lines(process.stdout, lambda line: log.write(spec.name, line)))
+        output = asyncio.create_task(copy_lines(process.stdout, lambda line: log.write(spec.name, spec.shown(line))))
         return cls(spec, process, output)
 
     @property

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import json
 import os
 import signal
 import sys
@@ -159,6 +160,7 @@ class Stack:
                 cwd=folder,
                 ready=lambda _pid: self.temporal.answers(),
                 on_ready=functools.partial(engine.prepare, address, binary, namespace),
+                shown=str if self.settings.log_json else readable,
             ),
         )
 
@@ -184,6 +186,17 @@ class Stack:
 
     async def _web_ready(self, _pid: int) -> bool:
         return await http_answers(f"{web_url(self.settings)}/healthz")
+
+
+def readable(line: str) -> str:
+    """One of Temporal's JSON lines, as a person wants it: level, message, what it is about."""
+    try:
+        entry: dict[str, object] = json.loads(line)
+        level, message = str(entry.pop("level")).lower(), str(entry.pop("msg"))
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return line
+    about = " ".join(f"{key}={str(entry[key])[:200]!r}" for key in ("error", "address", "TaskQueue") if key in entry)
+    return f"{level:<7} {message} {about}".rstrip()
 
 
 async def within(seconds: float, question: Callable[[], Awaitable[bool]]) -> bool:
