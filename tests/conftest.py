@@ -14,13 +14,17 @@ from tests.support.postgres import TEMPLATE, TestServer
 pytest_plugins = ["tests.support.required"] if find_spec("tests.support.required") else []
 
 
+def _migrate(url: str) -> None:
+    asyncio.run(migrate(url))
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[TestServer]:
     """One real Postgres for the whole run."""
     server = TestServer()
     try:
         server.start()
-        server.make_template(lambda url: asyncio.run(migrate(url)) and None)
+        server.make_template(_migrate)
         yield server
     finally:
         server.stop()

@@ -25,7 +25,7 @@ OUTPUT = "session_output"  # payload: "<session>:<attempt>:<last seq>"
 
 # A page or a heartbeat waits for these, so each is far below a person's patience and Temporal's heartbeat timeout.
 CONNECT_TIMEOUT_S = 5
-CHECKOUT_TIMEOUT_S = 10.0
+CHECKOUT_TIMEOUT_S = 5.0
 SERVER_OPTIONS = (
     "-c statement_timeout=20s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
 )
@@ -82,8 +82,9 @@ class Pool:
             max_size=max_size,
             timeout=CHECKOUT_TIMEOUT_S,
             max_idle=300,
-            reconnect_timeout=60,
-            check=AsyncConnectionPool.check_connection,
+            # Its pauses double up to this time; after it, the next caller tries at once. A long value would keep us
+            # away for half a minute after a server that is back.
+            reconnect_timeout=3,
             open=False,
             name="record",
         )
@@ -129,6 +130,9 @@ class Pool:
                 if not _worth_repeating(e.__cause__):
                     raise
                 await asyncio.sleep(pause)
+                # What killed one connection has mostly killed all: replace them now, not one failure after another.
+                # (The pool's own check at every checkout waits a second after the second dead connection.)
+                await self._pool.check()
         async with self.connection() as conn:
             return await work(conn)
 

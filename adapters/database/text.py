@@ -7,6 +7,7 @@ both, so each becomes a visible substitute; otherwise one odd log line would blo
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
@@ -35,9 +36,10 @@ def _clean_json(value: object) -> object:
         case float() if not math.isfinite(value):
             return str(value)  # JSON has no such numbers; pydantic reads "inf" and "nan" back as floats
         case Mapping():
-            return {clean(str(key)): _clean_json(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            pairs = cast("Mapping[object, object]", value).items()
+            return {clean(str(key)): _clean_json(item) for key, item in pairs}
         case Sequence() if not isinstance(value, bytes | bytearray):
-            return [_clean_json(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+            return [_clean_json(item) for item in cast("Sequence[object]", value)]
         case None | bool() | int() | float():
             return value
         case _:

@@ -50,7 +50,7 @@ class TestServer:
         self._folder = Path(tempfile.mkdtemp(prefix="tiercel-pg-"))
         self._numbers = count(1)
         self._user = _unprivileged_user()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
 
     @property
     def pid(self) -> int:

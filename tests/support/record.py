@@ -50,14 +50,24 @@ def a_result(service: str = APP, seconds: float = 0, **changes: Any) -> ProbeRes
 
 def a_health(service: str = APP, seconds: float = 0, **changes: Any) -> ServiceHealth:
     """A service that is up since noon."""
-    plain: dict[str, Any] = {"service": service, "status": ServiceStatus.UP, "since": NOON, "last_probe_at": at(seconds)}
+    plain: dict[str, Any] = {
+        "service": service,
+        "status": ServiceStatus.UP,
+        "since": NOON,
+        "last_probe_at": at(seconds),
+    }
     return ServiceHealth(**(plain | changes))
 
 
 def an_alert(service: str = APP, seconds: float = 0, **changes: Any) -> Alert:
     """A failing probe of one service."""
     failing = a_result(service, seconds, status=ProbeStatus.FAIL, summary="no answer")
-    plain: dict[str, Any] = {"service": service, "results": (failing,), "summary": "app does not answer", "at": at(seconds)}
+    plain: dict[str, Any] = {
+        "service": service,
+        "results": (failing,),
+        "summary": "app does not answer",
+        "at": at(seconds),
+    }
     return Alert(**(plain | changes))
 
 

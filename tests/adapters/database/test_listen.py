@@ -22,7 +22,10 @@ class Ear:
     def __init__(self, url: str) -> None:
         self.heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self.listener = Listener(
-            url, [CHANGED, OUTPUT], lambda *note: self.heard.put_nowait(note), lambda: self.heard.put_nowait(("wake", ""))
+            url,
+            [CHANGED, OUTPUT],
+            lambda *note: self.heard.put_nowait(note),
+            lambda: self.heard.put_nowait(("wake", "")),
         )
 
     async def next(self) -> tuple[str, str]:

@@ -57,7 +57,7 @@ async def test_it_refuses_a_migration_whose_text_was_changed_after_it_ran(databa
 async def test_it_refuses_a_database_that_a_newer_version_made(database_url: str, pool: Pool) -> None:
     with psycopg.connect(database_url) as conn:
         conn.execute("INSERT INTO schema_version VALUES (9999, 'from_the_future', 'x')")
-    with pytest.raises(OldSchemaError, match="newer tiercel.*9999 from_the_future"):
+    with pytest.raises(OldSchemaError, match=r"newer tiercel.*9999 from_the_future"):
         await migrate(database_url)
     with pytest.raises(OldSchemaError, match="newer tiercel"):
         await check_schema(pool)
@@ -78,7 +78,7 @@ async def test_the_check_passes_on_the_newest_schema(pool: Pool) -> None:
 
 async def test_the_check_names_the_command_where_the_database_is_empty(empty_database_url: str) -> None:
     async with Pool(empty_database_url) as pool:
-        with pytest.raises(OldSchemaError, match="missing: 0001_initial.*tiercel db migrate"):
+        with pytest.raises(OldSchemaError, match=r"missing: 0001_initial.*tiercel db migrate"):
             await check_schema(pool)
 
 

@@ -1,6 +1,7 @@
 """What pages and commands see of what was written."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -47,10 +48,12 @@ def reads(pool: Pool) -> Reads:
     return Reads(pool)
 
 
-async def open_incident(pool: Pool, name: str, seconds: float = 0, **changes: object) -> IncidentId:
+async def open_incident(pool: Pool, name: str, seconds: float = 0, **changes: Any) -> IncidentId:
     incident = IncidentId(name)
     alert = an_alert(seconds=seconds, **changes)
-    await IncidentStore(pool).incident_opened(incident, alert, f"escalation/{alert.service}", "run-1", False, True, "", "")
+    await IncidentStore(pool).incident_opened(
+        incident, alert, f"escalation/{alert.service}", "run-1", False, True, "", ""
+    )
     return incident
 
 
@@ -98,8 +101,8 @@ async def test_incidents_are_filtered_by_state_service_and_trigger(pool: Pool, r
     third = await open_incident(pool, "inc_0003", 2)
     await IncidentStore(pool).incident_state(third, IncidentState.RESOLVED, 2, "fixed", at(60))
 
-    async def ids(**which: object) -> list[str]:
-        return [row.id for row in (await reads.incidents(IncidentFilter(**which))).rows]  # type: ignore[arg-type]
+    async def ids(**which: Any) -> list[str]:
+        return [row.id for row in (await reads.incidents(IncidentFilter(**which))).rows]
 
     assert await ids() == [third, second, first]
     assert await ids(service="local/db") == [second]
@@ -120,7 +123,8 @@ async def test_an_incident_is_found_by_the_beginning_of_its_id_where_only_one_fi
     await open_incident(pool, "inc_aaaa2")
     await open_incident(pool, "inc_bbbb1")
     found = await reads.incident("inc_bb")
-    assert found is not None and found.id == "inc_bbbb1"
+    assert found is not None
+    assert found.id == "inc_bbbb1"
     assert await reads.incident("inc_aa") is None
     assert await reads.incident("inc_") is None
     assert await reads.incident("inc_%%%%") is None
@@ -143,7 +147,8 @@ async def test_a_run_shows_its_timeline_sessions_actions_approvals_and_cost(pool
     assert [entry.text for entry in await reads.timeline(INCIDENT)] == ["noticed", "tier 1 began"]
     one, two = await reads.sessions_of(INCIDENT)
     assert (one.attempt, one.status, one.lines, one.cost_usd) == (1, "completed", 5, 0.01)
-    assert one.report is not None and one.report["summary"] == "app hangs"
+    assert one.report is not None
+    assert one.report["summary"] == "app hangs"
     assert (two.attempt, two.status, two.lines, two.ended_at) == (2, "running", 0, None)
     assert await reads.session(SESSION) == two
     assert await reads.session(SESSION, 1) == one
@@ -157,7 +162,9 @@ async def test_a_run_shows_its_timeline_sessions_actions_approvals_and_cost(pool
     row = (await reads.incidents()).rows[0]
     assert (row.sessions, row.actions, row.tokens, row.pending_approvals) == (1, 1, 120, 1)
     detail = await reads.incident(INCIDENT)
-    assert detail is not None and detail.affected == ["local/worker"] and detail.alert["service"] == APP
+    assert detail is not None
+    assert detail.affected == ["local/worker"]
+    assert detail.alert["service"] == APP
 
 
 async def test_sessions_come_in_pages(pool: Pool, reads: Reads) -> None:
@@ -201,7 +208,9 @@ async def test_services_show_their_health_latency_and_open_incident_worst_first(
     counts = (await reads.overview(NOON)).counts
     assert (counts.services, counts.up, counts.down, counts.unknown, counts.open_incidents) == (3, 1, 1, 1, 1)
     detail = await reads.service("local/db")
-    assert detail is not None and detail.health == down and detail.spec.name == "db"
+    assert detail is not None
+    assert detail.health == down
+    assert detail.spec.name == "db"
 
 
 async def test_a_service_that_is_no_longer_declared_is_gone_from_the_list_but_not_from_the_record(
