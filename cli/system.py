@@ -1,6 +1,5 @@
 """`up`, `doctor`, `notify test`, `db migrate`: the installation itself."""
 
-import asyncio
 import typer
 
 from cli.context import run, settings_of_running
@@ -14,10 +13,11 @@ def up() -> None:
     """Run everything: database, engine, gateway, worker, dashboard. Ctrl-C stops it cleanly."""
 
     async def work() -> int:
-        from worker.up import up as start
+        from worker.fallback import fallback
+        from worker.up import run as start
 
-        stop = asyncio.Event()
-        return await start(load(), stop=stop)
+        settings = load()
+        return await start(settings, notify_fallback=fallback(settings))
 
     raise typer.Exit(run(work))
 
