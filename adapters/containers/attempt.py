@@ -15,6 +15,7 @@ DOOR_PORT = 9000
 DOOR_URL = f"http://127.0.0.1:{DOOR_PORT}"  # claude.argv.DOOR_URL, which tests/adapters/containers compares
 LEASE_S = 12.0
 STDERR_TAIL_BYTES = 4096
+_DOOR_MODE = 0o755
 _SOCKET_MODE = 0o666
 _CODE = Path(__file__).resolve().parents[2]
 
@@ -72,11 +73,12 @@ def open_socket(folder: SessionFolder) -> None:
 
     Repeated with every renewal, because a restarted gateway makes a new socket.
     """
-    try:
-        if stat.S_IMODE(folder.socket.stat().st_mode) != _SOCKET_MODE:
-            folder.socket.chmod(_SOCKET_MODE)
-    except (FileNotFoundError, PermissionError):
-        return
+    for path, mode in ((folder.door, _DOOR_MODE), (folder.socket, _SOCKET_MODE)):
+        try:
+            if stat.S_IMODE(path.stat().st_mode) != mode:
+                path.chmod(mode)
+        except (FileNotFoundError, PermissionError):
+            return
 
 
 def spec(launch: Launch, mode: str, command: list[str], lease_s: float) -> dict[str, Any]:
