@@ -56,6 +56,14 @@ class Command(Value):
     stdin: str
 
 
+def transcript_glob(session: SessionId) -> str:
+    """Where, below CLAUDE_CONFIG_DIR, a session's transcript is. Without that file `--resume` fails and `--session-id` works.
+
+    A process that is killed in its first moments leaves none: look for it and choose by that, whatever is known of earlier attempts.
+    """
+    return f"projects/*/{session}.jsonl"
+
+
 def command(plan: SessionPlan) -> Command:
     """Build the process. Raises FatalError where the plan cannot be run by the CLI."""
     if len(plan.system_prompt.encode()) > MAX_SYSTEM_PROMPT_BYTES:

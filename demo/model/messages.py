@@ -11,6 +11,9 @@ from domain.base import Value
 TIER_MARKER = re.compile(r"^Tiercel tier: (\d)", re.MULTILINE)
 _BYTES_PER_TOKEN = 4
 _NO_STEP = "The script has no more to say here."
+_SYNTHETIC = "No response requested."  # what the CLI writes in the model's place when it resumes an interrupted session
+_INTERRUPTED = "[Tool call interrupted"  # the CLI's result of a call whose end it did not see
+_ACT = "mcp__tiercel__act"
 
 Json = dict[str, Any]
 
@@ -71,15 +74,25 @@ def _prompt(messages: list[Json]) -> str:
 
 
 def _turns(messages: list[Json]) -> tuple[Turn, ...]:
+    """One entry per answer that was given, and one for the answer that is due.
+
+    An answer whose looking was cut off counts as not given: it is repeated, as a careful model would. A cut-off `act` counts; its script decides.
+    """
     turns: list[Turn] = []
-    latest = ""
+    latest, looking = "", False
     for message in messages:
+        content = _dicts(message.get("content"))
         if message.get("role") == "assistant":
+            if _texts(message.get("content")) == [_SYNTHETIC]:
+                continue
             turns.append(Turn(tool_result=latest))
+            looking = not any(b.get("name") == _ACT for b in content)
             continue
-        results = [b for b in _dicts(message.get("content")) if b.get("type") == "tool_result"]
-        if results:
-            latest = "\n".join(t for b in results for t in _texts(b.get("content")))
+        results = ["\n".join(_texts(b.get("content"))) for b in content if b.get("type") == "tool_result"]
+        if results and turns and looking and any(r.startswith(_INTERRUPTED) for r in results):
+            latest = turns.pop().tool_result
+        elif results:
+            latest = "\n".join(results)
     return (*turns, Turn(tool_result=latest))
 
 

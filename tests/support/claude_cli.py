@@ -55,6 +55,7 @@ class Door:
     offer_tools: bool = True
     gate_calls: list[dict[str, Any]] = field(default_factory=list)
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    before_tool: Callable[[], Awaitable[object]] | None = None
     spans: list[bytes] = field(default_factory=list)
     url: str = ""
 
@@ -95,6 +96,8 @@ class Door:
             return web.Response(status=503)
         message = await http.json()
         result = self._mcp_result(message)
+        if message.get("method") == "tools/call" and self.before_tool:
+            await self.before_tool()
         if "id" not in message:
             return web.Response(status=202)
         if result is None:
