@@ -1,5 +1,6 @@
 """The Messages API of a session: checked, given the credential, passed through byte by byte, counted."""
 
+import io
 import json
 import time
 from typing import Any, cast
@@ -129,7 +130,7 @@ class _Call:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
         try:
             async with self._session.behind.http.post(
-                target, data=body, headers=headers, timeout=timeout, allow_redirects=False
+                target, data=io.BytesIO(body), headers=headers, timeout=timeout, allow_redirects=False
             ) as answer:
                 self._status = answer.status
                 return await self._pass_back(request, answer)

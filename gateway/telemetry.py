@@ -1,6 +1,7 @@
 """The session's own telemetry, passed on to the owner's collector."""
 
 import asyncio
+import io
 
 import aiohttp
 import structlog
@@ -45,7 +46,7 @@ async def _forward(behind: Behind, signal: str, body: bytes, headers: dict[str, 
     try:
         async with behind.http.post(
             url,
-            data=body,
+            data=io.BytesIO(body),
             headers={**headers, **dict(behind.otlp_headers)},
             timeout=aiohttp.ClientTimeout(total=FORWARD_S),
             allow_redirects=False,

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 from opentelemetry.trace import Tracer
 from pydantic import SecretStr
 
 from adapters.containers.relay import Relay, listen
+from adapters.doors.paths import reachable
 from config.clock import SystemClock
 from domain.action import ActionRequest
 from domain.health import ProbeResult, ProbeStatus, ServiceHealth
@@ -197,9 +199,10 @@ async def room(
 @asynccontextmanager
 async def through(door: Door) -> AsyncGenerator[aiohttp.ClientSession]:
     """An HTTP client whose only way out is the door."""
-    connector = aiohttp.UnixConnector(path=str(door.folder.socket))
-    async with aiohttp.ClientSession(connector=connector, base_url="http://door") as client:
-        yield client
+    with reachable(door.folder.socket) as path:
+        connector = aiohttp.UnixConnector(path=path)
+        async with aiohttp.ClientSession(connector=connector, base_url="http://door") as client:
+            yield client
 
 
 def relay(door: Door) -> str:
@@ -207,3 +210,17 @@ def relay(door: Door) -> str:
     listener = listen(0)
     Relay(listener, str(door.folder.socket)).start()
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def upstream(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncGenerator[str]:
+    """A model API of the test's own making. Yields its address."""
+    app = web.Application(client_max_size=64 << 20)
+    app.router.add_route("*", "/{rest:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,132 @@
+"""The gate fails closed: whatever happens, the answer is 200 with a decision."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.errors import EngineUnavailableError
+from domain.ports import Door
+from tests.support import gateway
+from tests.support.gateway import answer
+
+ACT: dict[str, Any] = {
+    "session_id": "s",
+    "hook_event_name": "PreToolUse",
+    "tool_name": "mcp__tiercel__act",
+    "tool_input": {"kind": "restart", "target": "local/web", "reason": "hung"},
+    "tool_use_id": "toolu_1",
+}
+
+
+async def ask(door: Door, call: Any) -> tuple[str, str]:
+    async with gateway.through(door) as client:
+        body = call if isinstance(call, bytes) else json.dumps(call).encode()
+        async with client.post("/gate", data=io.BytesIO(body)) as reply:
+            assert reply.status == 200
+            said = (await reply.json())["hookSpecificOutput"]
+            assert said["hookEventName"] == "PreToolUse"
+            return said["permissionDecision"], said["permissionDecisionReason"]
+
+
+@pytest.mark.parametrize("decision", ["allow", "deny", "defer"])
+async def test_it_says_what_the_escalation_says(tmp_path: Path, decision: str):
+    async with gateway.room(tmp_path) as room:
+        room.broker.to_consider = answer(decision, "because")
+        door = await room.open(tier=2)
+        assert await ask(door, ACT) == (decision, "because")
+    asked = room.broker.considered[0]
+    assert (asked.session, asked.tool_use_id, asked.kind, asked.target) == (
+        door.session,
+        "toolu_1",
+        "restart",
+        "local/web",
+    )
+
+
+@pytest.mark.parametrize("word", ["ALLOW", "", "yes", "ask"])
+async def test_an_unknown_word_of_the_escalation_is_a_denial(tmp_path: Path, word: str):
+    async with gateway.room(tmp_path) as room:
+        room.broker.to_consider = answer(word, "because")
+        assert (await ask(await room.open(), ACT))[0] == "deny"
+
+
+@pytest.mark.parametrize("fault", [EngineUnavailableError("away"), RuntimeError("bug"), KeyError("x")])
+async def test_a_fault_is_a_denial(tmp_path: Path, fault: Exception):
+    async with gateway.room(tmp_path) as room:
+        room.broker.to_consider = fault
+        decision, reason = await ask(await room.open(), ACT)
+    assert decision == "deny"
+    assert "ask again" in reason
+
+
+async def test_an_escalation_that_does_not_answer_in_time_is_a_denial(tmp_path: Path):
+    async with gateway.room(tmp_path, gate_bound_s=0.2) as room:
+        room.broker.takes_s = 30
+        assert (await ask(await room.open(), ACT))[0] == "deny"
+
+
+@pytest.mark.parametrize(
+    "tool",
+    ["mcp__tiercel__services", "mcp__tiercel__probe", "mcp__tiercel__logs", "Read", "Grep", "Glob", "StructuredOutput"],
+)
+async def test_looking_is_allowed_without_asking(tmp_path: Path, tool: str):
+    async with gateway.room(tmp_path) as room:
+        assert (await ask(await room.open(tier=1), {**ACT, "tool_name": tool}))[0] == "allow"
+    assert room.broker.considered == []
+
+
+@pytest.mark.parametrize(
+    "tool", ["Bash", "Write", "Task", "mcp__evil__act", "mcp__tiercel__act2", "mcp__tiercel__ACT", ""]
+)
+async def test_every_other_tool_is_denied_and_written_down(tmp_path: Path, tool: str):
+    async with gateway.room(tmp_path) as room:
+        assert (await ask(await room.open(tier=3), {**ACT, "tool_name": tool}))[0] == "deny"
+        await room.written()
+    assert [a for a, _, _ in room.records.audits.values()] == ["tool_denied"]
+    assert room.broker.considered == []
+
+
+async def test_tier_1_never_acts(tmp_path: Path):
+    async with gateway.room(tmp_path) as room:
+        assert (await ask(await room.open(tier=1), ACT))[0] == "deny"
+    assert room.broker.considered == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"tool_name": 3}', b" " * (2 << 20)])
+async def test_nonsense_is_denied(tmp_path: Path, body: bytes):
+    async with gateway.room(tmp_path) as room:
+        assert (await ask(await room.open(), body))[0] == "deny"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"kind": "rm", "target": "local/web", "reason": "r"},
+        {"kind": "restart", "target": "local/web", "reason": ""},
+        {"kind": "restart", "target": "", "reason": "r"},
+        {"kind": "restart", "target": "local/web\x00", "reason": "r"},
+        {"kind": "restart", "target": "local/web\u202e", "reason": "r"},
+        {"kind": "restart", "target": "x" * 201, "reason": "r"},
+        {"kind": "restart", "target": ["local/web"], "reason": "r"},
+        {"kind": "restart", "target": "local/web", "reason": "r", "risk": "low"},
+        {"kind": "restart", "target": "local/web", "reason": "r", "params": {"a": "b" * 3000}},
+        {"kind": "restart", "target": "local/web", "reason": "r", "params": []},
+        {},
+    ],
+)
+async def test_arguments_that_the_schema_does_not_promise_are_denied(tmp_path: Path, arguments: dict[str, Any]):
+    async with gateway.room(tmp_path) as room:
+        decision, reason = await ask(await room.open(), {**ACT, "tool_input": arguments})
+    assert decision == "deny"
+    assert reason.startswith("invalid arguments")
+    assert len(reason) < 1500
+    assert room.broker.considered == []
+
+
+async def test_control_characters_of_a_reason_reach_nobody(tmp_path: Path):
+    async with gateway.room(tmp_path) as room:
+        await ask(await room.open(), {**ACT, "tool_input": {**ACT["tool_input"], "reason": "a\x1b[31m\n\u202eb"}})
+    assert room.broker.considered[0].reason == "a [31m  b"
