@@ -54,19 +54,25 @@ class Child:
         """Fork and execute. Call it in the main thread: the death signal watches the forking thread."""
         argv = spec.argv() if callable(spec.argv) else spec.argv
         options: dict[str, Any] = {"cwd": spec.cwd, **spec.spawn_options()}
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            env=dict(spec.environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=processes.die_with_parent(spec.death_signal),
-            **options,
-        )
-        if process.stdout is None:
-            raise RuntimeError("a child without output")
-        output = asyncio.create_task(copy_lines(process.stdout, lambda line: log.write(spec.name, spec.shown(line))))
+        # A pipe of our own: asyncio's `wait` would not return while a grandchild holds asyncio's pipe open.
+        reading, writing = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                env=dict(spec.environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=processes.die_with_parent(spec.death_signal),
+                **options,
+            )
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        output = asyncio.create_task(_copy(reading, spec, log))
         return cls(spec, process, output)
 
     @property
@@ -110,3 +116,14 @@ class Child:
         """Signal it and every process that it started and that kept its group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signum)
+
+
+async def _copy(reading: int, spec: ChildSpec, log: CombinedLog) -> None:
+    stream = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", 0)
+    )
+    try:
+        await copy_lines(stream, lambda line: log.write(spec.name, spec.shown(line)))
+    finally:
+        transport.close()

@@ -1,6 +1,8 @@
 """Which ports are taken, and by whom."""
 
+import contextlib
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,13 +69,16 @@ def holder(port: int) -> str:
     if not inodes:
         return ""
     for pid in processes.every_pid():
-        try:
-            targets = [entry.readlink().name for entry in Path(f"/proc/{pid}/fd").iterdir()]
-        except OSError:
-            continue
-        if any(target in inodes for target in targets):
+        if any(target in inodes for target in _open_files(pid)):
             return processes.describe(pid)
     return ""
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed since it was listed
+                yield entry.readlink().name
 
 
 def _listening_inodes(port: int) -> frozenset[str]:
