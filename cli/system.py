@@ -47,7 +47,7 @@ def notify_test() -> None:
         from adapters.notify.apprise_notifier import AppriseNotifier
         from domain.notice import Notice, NoticeKind
 
-        notifier = AppriseNotifier(load())
+        notifier = AppriseNotifier(load().apprise_urls)
         if not notifier.channels():
             err.print("No channel yet: set TIERCEL_APPRISE_URLS, for example ntfy://ntfy.sh/my-topic", markup=False)
             return Exit.FAILED

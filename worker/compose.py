@@ -56,7 +56,7 @@ async def compose(settings: Settings, pool: Pool, client: Client, redact: Callab
         ledger_records=LedgerRecordActivities(incidents, clock),
         permits=PermitActivities(ledger),
         actions=ActionActivities(effects, prober, health, incidents, clock),
-        notices=NoticeActivities(AppriseNotifier(settings), NoticeStore(pool), clock),
+        notices=NoticeActivities(AppriseNotifier(settings.apprise_urls), NoticeStore(pool), clock),
         sessions=SessionActivities(
             engine,
             GatewayDoors(settings.home / "run" / "gateway.sock"),

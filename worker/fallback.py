@@ -12,7 +12,7 @@ def fallback(settings: Settings) -> Callable[[str, str], Awaitable[None]]:
     async def notify(title: str, body: str) -> None:
         from adapters.notify.apprise_notifier import AppriseNotifier
 
-        notifier = AppriseNotifier(settings)
+        notifier = AppriseNotifier(settings.apprise_urls)
         notice = Notice(key=f"fallback/{title}", kind=NoticeKind.BROKEN, title=title, body=body)
         for channel in notifier.channels():
             await notifier.send(channel, notice)

@@ -29,6 +29,7 @@ from domain.engine import ESCALATION, LEDGER, TASK_QUEUE_CONTROL, TASK_QUEUE_PRO
 from domain.ids import IncidentId, ServiceId, escalation_workflow_id, ledger_workflow_id
 from domain.incident import Alert, EscalationInput, EscalationPolicy, Observed
 from domain.ledger import LedgerStart, PermitAnswer, PermitOutcome, PermitRequest
+from domain.ports import Prober
 from domain.session import Deferred, SessionOrder, SessionOutcome, SessionStatus, TierReport, TierSettings
 from tests.support.world import World
 from worker.registry import PASSTHROUGH, WORKFLOWS
@@ -165,18 +166,19 @@ class ScriptedSessions:
 
 
 @asynccontextmanager
-async def engine_room(client: Client, pool: Pool, world: World) -> AsyncGenerator[Room, None]:
-    """Workers on all three queues, until the block ends."""
+async def engine_room(client: Client, pool: Pool, world: World, prober: Prober | None = None) -> AsyncGenerator[Room, None]:
+    """Workers on all three queues, until the block ends. `prober`: real probes instead of the world's."""
+    look: Prober = prober or world
     room = Room(client, pool, world)
     await room.save_inventory()
     health, incidents, clock = HealthStore(pool), IncidentStore(pool), world
     records = RecordActivities(incidents, scripted=True)
     ledger_records = LedgerRecordActivities(incidents, clock)
     permits = PermitActivities(DirectLedger(client))
-    actions = ActionActivities(world, world, health, incidents, clock)
+    actions = ActionActivities(world, look, health, incidents, clock)
     notices = NoticeActivities(world, NoticeStore(pool), clock)
-    patrol = PatrolActivities(world, world, health, StubEscalations(room), clock)
-    probes = ProbeActivities(world, health, clock)
+    patrol = PatrolActivities(world, look, health, StubEscalations(room), clock)
+    probes = ProbeActivities(look, health, clock)
     upkeep = UpkeepActivities(UpkeepStore(pool), incidents, (), _runs(client), clock)
     runner = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSTHROUGH))
     control = [
