@@ -14,6 +14,11 @@ from tests.support.postgres import TEMPLATE, TestServer
 pytest_plugins = ["tests.support.required"] if find_spec("tests.support.required") else []
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Apprise loads all its plugins at once, and one of their libraries imports a module that Python will drop."""
+    config.addinivalue_line("filterwarnings", "ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
 def _migrate(url: str) -> None:
     asyncio.run(migrate(url))
 
