@@ -1,8 +1,8 @@
 """The command line and the environment of one Claude Code process. Nothing in them is secret.
 
-Two fences are built here. A repository cannot configure the session: no settings source is read, only our MCP
-server is known, the provider is ours. And the gate fails closed: `dontAsk` refuses every tool without an allow rule, `act`
-has no allow rule, so only an explicit `allow` of the gate hook lets it run. A dead, slow or confused gate is a refusal.
+Two fences are built here. A repository cannot configure the session: no settings source is read, only our MCP server is
+known, the provider is ours. And the gate fails closed: `dontAsk` refuses every tool without an allow rule, `act` has no
+allow rule, so only an explicit `allow` of the gate hook lets it run. A dead, slow or confused gate is a refusal.
 """
 
 import json
@@ -57,9 +57,10 @@ class Command(Value):
 
 
 def transcript_glob(session: SessionId) -> str:
-    """Where, below CLAUDE_CONFIG_DIR, a session's transcript is. Without that file `--resume` fails and `--session-id` works.
+    """Where, below CLAUDE_CONFIG_DIR, a session's transcript is. Without it `--resume` fails and `--session-id` works.
 
-    A process that is killed in its first moments leaves none: look for it and choose by that, whatever is known of earlier attempts.
+    A process that is killed in its first moments leaves none: look for it and choose by that, whatever is known of
+    earlier attempts.
     """
     return f"projects/*/{session}.jsonl"
 
@@ -67,7 +68,9 @@ def transcript_glob(session: SessionId) -> str:
 def command(plan: SessionPlan) -> Command:
     """Build the process. Raises FatalError where the plan cannot be run by the CLI."""
     if len(plan.system_prompt.encode()) > MAX_SYSTEM_PROMPT_BYTES:
-        raise FatalError(f"The system prompt is over {MAX_SYSTEM_PROMPT_BYTES} bytes; shorten the owner's checks and playbooks.")
+        raise FatalError(
+            f"The system prompt is over {MAX_SYSTEM_PROMPT_BYTES} bytes; shorten the owner's checks and playbooks."
+        )
     if plan.resume != "deferred" and not plan.prompt.strip():
         raise FatalError("A session needs a prompt; only one that is parked on an approval resumes without.")
     # A deferred call is taken up by an empty prompt: any other text would be one more user turn.
@@ -138,7 +141,9 @@ def _placeholder(kind: str) -> dict[str, str]:
         case "oauth":
             return {"CLAUDE_CODE_OAUTH_TOKEN": OAUTH_PLACEHOLDER}
         case _:
-            raise FatalError("No credential for the model: set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN (from `claude setup-token`).")
+            raise FatalError(
+                "No credential for the model: set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN (from `claude setup-token`)."
+            )
 
 
 def _telemetry(plan: SessionPlan) -> dict[str, str]:

@@ -36,7 +36,7 @@ def display(source: Event | str) -> list[str]:
 def _lines(event: Event) -> list[str]:
     match event:
         case Init():
-            return [f"● session began: {event.model}, Claude Code {event.version}"] + _broken_servers(event)
+            return [f"● session began: {event.model}, Claude Code {event.version}", *_broken_servers(event)]
         case AssistantText():
             return [f"! {line}" if event.error else line for line in event.text.splitlines() if line.strip()]
         case Thinking():
@@ -47,7 +47,9 @@ def _lines(event: Event) -> list[str]:
             return _result_lines(event)
         case ApiRetry():
             what = str(event.status or "no answer")
-            return [f"! model request failed ({what}), attempt {event.attempt} of {event.max_retries}, next in {event.delay_ms / 1000:.1f} s"]
+            return [
+                f"! model request failed ({what}), attempt {event.attempt} of {event.max_retries}, next in {event.delay_ms / 1000:.1f} s"
+            ]
         case PermissionDenied():
             return [f"✗ {_tool(event.tool)} refused: {event.reason}"]
         case ModelFallback():
@@ -61,7 +63,11 @@ def _lines(event: Event) -> list[str]:
 
 
 def _broken_servers(event: Init) -> list[str]:
-    bad = [f"! tool server {name}: {status}" for name, status in event.servers.items() if status not in {"connected", "pending"}]
+    bad = [
+        f"! tool server {name}: {status}"
+        for name, status in event.servers.items()
+        if status not in {"connected", "pending"}
+    ]
     return bad + [f"! {error}" for error in event.server_errors]
 
 

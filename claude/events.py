@@ -1,4 +1,4 @@
-"""What one line of the CLI's stream says, typed. Fields that we do not use are ignored, kinds that we do not know are kept."""
+"""What one line of the CLI's stream says, typed. Fields that we do not use are ignored, unknown kinds are kept."""
 
 from typing import Any
 
@@ -108,4 +108,16 @@ class Garbage(Value):
     raw: str
 
 
-Event = Init | AssistantText | Thinking | ToolUse | ToolResult | ApiRetry | PermissionDenied | ModelFallback | Result | Unknown | Garbage
+Event = (
+    Init
+    | AssistantText
+    | Thinking
+    | ToolUse
+    | ToolResult
+    | ApiRetry
+    | PermissionDenied
+    | ModelFallback
+    | Result
+    | Unknown
+    | Garbage
+)

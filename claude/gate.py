@@ -1,13 +1,13 @@
 """The gate: the settings that put a hook before `act`, the call that the hook sends, and its answer.
 
-The CLI silently ignores settings of a wrong shape and then runs without the hook. So they are built from these models, which
-forbid unknown fields, and never from a hand-written dict.
+The CLI silently ignores settings of a wrong shape and then runs without the hook. So they are built from these models,
+which forbid unknown fields, and never from a hand-written dict.
 """
 
 import json
 from typing import Any, Literal
 
-from pydantic import AnyHttpUrl, ConfigDict, Field
+from pydantic import AnyHttpUrl, Field
 
 from domain.base import Declared, Value
 
@@ -36,9 +36,7 @@ class HookMatcher(Declared):
 class HookTable(Declared):
     """Hooks by event."""
 
-    model_config = ConfigDict(validate_by_name=True)
-
-    pre_tool_use: tuple[HookMatcher, ...] = Field(alias="PreToolUse", min_length=1)
+    PreToolUse: tuple[HookMatcher, ...] = Field(min_length=1)  # the CLI's own spelling
 
 
 class CliSettings(Declared):
@@ -48,13 +46,13 @@ class CliSettings(Declared):
 
     def as_json(self) -> str:
         """One line of JSON for the command line."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True))
+        return json.dumps(self.model_dump(mode="json"))
 
 
 def gate_settings(url: str) -> CliSettings:
     """The gate before `act`, and nothing else. Raises pydantic.ValidationError for a url that is none."""
     hook = HttpHook(url=AnyHttpUrl(url))
-    return CliSettings(hooks=HookTable(pre_tool_use=(HookMatcher(matcher=ACT_TOOL, hooks=(hook,)),)))
+    return CliSettings(hooks=HookTable(PreToolUse=(HookMatcher(matcher=ACT_TOOL, hooks=(hook,)),)))
 
 
 class GateCall(Value):

@@ -1,7 +1,7 @@
 """What a session is told: the system prompt of its tier, and the incident as the record knows it.
 
-Whatever services, repositories or earlier sessions wrote is shown between marks that its writer cannot guess, and called data.
-All sizes are bounded; what does not fit is cut with a note, the newest and nearest first.
+Whatever services, repositories or earlier sessions wrote is shown between marks that its writer cannot guess, and is
+called data. All sizes are bounded; what does not fit is cut with a note, the newest and nearest first.
 """
 
 import hashlib
@@ -85,21 +85,22 @@ def _system(m: Material) -> str:
         parts.append("## What to look at\n\n" + "\n\n".join(f"### {c.title}\n\n{c.body}" for c in checks))
     playbooks = m.library.playbooks_for(m.tier, offered)
     if playbooks:
-        parts.append("## Playbooks\n\n" + "\n\n".join(f"### {p.title}\n\nWhen: {p.when}\n\n{p.body}" for p in playbooks))
+        parts.append(
+            "## Playbooks\n\n" + "\n\n".join(f"### {p.title}\n\nWhen: {p.when}\n\n{p.body}" for p in playbooks)
+        )
     return "\n\n".join(parts) + "\n"
 
 
 def _incident(m: Material) -> str:
     brief = m.brief
+    affected = _line(", ".join(brief.affected)) or "nothing else known"
     parts = [
         "# Incident",
-        f"Service: {_line(brief.service)}\n"
-        f"Affected: {_line(', '.join(brief.affected)) or 'nothing else known'}\n"
-        "Summary (by the probes):",
+        f"Service: {_line(brief.service)}\nAffected: {affected}\nSummary (by the probes):",
         _data(m, "summary", brief.summary, _EVIDENCE),
     ]
     if m.person.strip():
-        parts += ["# What the owner asks", _clean(m.person)[:MAX_PERSON]]
+        parts += ["# What the owner asks", _clean(_cut(m.person, MAX_PERSON))]
     parts += _services(m)
     parts += _results(m)
     parts += _actions(m)
@@ -113,7 +114,11 @@ def _services(m: Material) -> list[str]:
         return []
     lines = [_service_line(s) for s in m.services[:_MAX_SERVICES]]
     notes = [_data(m, f"notes of {s.id}", s.notes, _NOTES) for s in m.services[:_MAX_SERVICES] if s.notes.strip()]
-    more = [f"... and {len(m.services) - _MAX_SERVICES} more; the tool `services` lists them"] if len(m.services) > _MAX_SERVICES else []
+    more = (
+        [f"... and {len(m.services) - _MAX_SERVICES} more; the tool `services` lists them"]
+        if len(m.services) > _MAX_SERVICES
+        else []
+    )
     return ["# Services", "\n".join([*lines, *more]), *notes]
 
 
@@ -121,7 +126,8 @@ def _service_line(s: Service) -> str:
     facts = [
         s.kind.value + (", critical" if s.critical else ""),
         "probes: " + (", ".join(p.name or p.kind for p in s.probes) or "none"),
-        "actions: " + (", ".join(a + (" (a person must approve)" if a in s.approval else "") for a in s.actions) or "none"),
+        "actions: "
+        + (", ".join(a + (" (a person must approve)" if a in s.approval else "") for a in s.actions) or "none"),
     ]
     if s.depends_on:
         facts.append("depends on: " + ", ".join(s.depends_on))
@@ -154,7 +160,10 @@ def _action(m: Material, a: Action) -> str:
 def _reports(m: Material) -> list[str]:
     if not m.brief.reports:
         return []
-    return ["# Reports of earlier sessions", *(_data(m, f"report of tier {tier}", text, _REPORT) for tier, text in m.brief.reports[-4:])]
+    return [
+        "# Reports of earlier sessions",
+        *(_data(m, f"report of tier {tier}", text, _REPORT) for tier, text in m.brief.reports[-4:]),
+    ]
 
 
 def _repositories(m: Material) -> list[str]:
@@ -177,8 +186,8 @@ def _resume_note(m: Material) -> str:
 
 def _data(m: Material, source: str, text: str, limit: int) -> str:
     """A block whose end mark depends on the session and the text, so that the text cannot contain it."""
-    clean = _cut(_clean(text), limit)
-    mark = hashlib.sha256("\x1f".join((m.session, source, clean)).encode()).hexdigest()[:12]
+    clean = _clean(_cut(text, limit))
+    mark = hashlib.sha256(f"{m.session}\x1f{source}\x1f{clean}".encode()).hexdigest()[:12]
     return f'<data {mark} from="{_line(source)}">\n{clean}\n</data {mark}>'
 
 
@@ -187,7 +196,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(_clean(text).replace('"', "'").split())[:_LINE]
+    return " ".join(_clean(text[: 2 * _LINE]).replace('"', "'").split())[:_LINE]
 
 
 def _clean(text: str) -> str:

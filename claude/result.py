@@ -1,7 +1,7 @@
 """One classifier: how a process ended, in our words, with what to do about it.
 
-The CLI calls an API error `subtype: success`, and an interrupted run exits 0; so no single field decides. A finished report is worth what
-it says, however the process went down afterwards.
+The CLI calls an API error `subtype: success`, and an interrupted run exits 0; so no single field decides. A finished
+report is worth what it says, however the process went down afterwards.
 """
 
 from typing import Any, cast
@@ -39,14 +39,19 @@ def classify(
 ) -> Verdict:
     """Decide from the last result line, the process's end, the session's beginning and the last repeated request.
 
-    `cost_before_usd`: what earlier processes of the session cost, used only where the CLI tells no figure of this process alone.
+    `cost_before_usd`: what earlier processes of the session cost, used only where the CLI tells no figure of this one.
     """
     if result is None:
         return _without_result(ended, retry)
     verdict = _by_error(result) if result.is_error else _by_output(result)
     if verdict.status is SessionStatus.COMPLETED:
         verdict = _unless_blind(verdict, init)
-    elif verdict.status not in {SessionStatus.DEFERRED, SessionStatus.LIMIT, SessionStatus.AUTH, SessionStatus.RETRY_LATER}:
+    elif verdict.status not in {
+        SessionStatus.DEFERRED,
+        SessionStatus.LIMIT,
+        SessionStatus.AUTH,
+        SessionStatus.RETRY_LATER,
+    }:
         verdict = _by_our_hand(ended) or verdict
     return verdict.model_copy(update={"usage": _usage(result, cost_before_usd)})
 
@@ -62,11 +67,19 @@ def _by_our_hand(ended: ExitState) -> Verdict | None:
         case "stopped":
             return Verdict(status=SessionStatus.STOPPED, message="The session was stopped.")
         case "oom":
-            return Verdict(status=SessionStatus.FAILED, message="The session ran out of memory and was ended by its limit.")
+            return Verdict(
+                status=SessionStatus.FAILED, message="The session ran out of memory and was ended by its limit."
+            )
         case "lost":
-            return Verdict(status=SessionStatus.FAILED, message="The session's process is gone and nobody saw it end; it can be resumed.")
+            return Verdict(
+                status=SessionStatus.FAILED,
+                message="The session's process is gone and nobody saw it end; it can be resumed.",
+            )
         case "lease":
-            return Verdict(status=SessionStatus.FAILED, message="No worker claimed the session in time, so it was ended; it can be resumed.")
+            return Verdict(
+                status=SessionStatus.FAILED,
+                message="No worker claimed the session in time, so it was ended; it can be resumed.",
+            )
         case _:
             return None
 
@@ -100,9 +113,14 @@ def _by_error(result: Result) -> Verdict:
                 message="The session used up its money. Give its tier more with TIERCEL_TIER<n>_BUDGET_USD if that is too little.",
             )
         case "error_max_structured_output_retries", _:
-            return Verdict(status=SessionStatus.INVALID, message=f"The model gave no report that fits the schema in five attempts. {words}".strip())
+            return Verdict(
+                status=SessionStatus.INVALID,
+                message=f"The model gave no report that fits the schema in five attempts. {words}".strip(),
+            )
         case _, "tool_deferred_unavailable":
-            return _failed("The parked action could not be taken up: the gateway's tool server did not answer. Check the gateway, then resume.")
+            return _failed(
+                "The parked action could not be taken up: the gateway's tool server did not answer. Check the gateway, then resume."
+            )
         case _, "aborted_tools" | "aborted_streaming":
             return Verdict(status=SessionStatus.STOPPED, message="The session was interrupted.")
         case _:
@@ -111,7 +129,10 @@ def _by_error(result: Result) -> Verdict:
 
 def _by_status(status: int, words: str) -> Verdict:
     if status in {401, 402, 403, 407}:
-        return Verdict(status=SessionStatus.AUTH, message=f"The model API refused the credential ({status}: {words}). {_CREDENTIAL}")
+        return Verdict(
+            status=SessionStatus.AUTH,
+            message=f"The model API refused the credential ({status}: {words}). {_CREDENTIAL}",
+        )
     if status in {408, 429} or status >= 500:
         again = RETRY_AFTER_S.get(status, _RETRY_AFTER_OTHER_S)
         what = {429: "has reached its rate limit", 529: "is overloaded"}.get(status, "failed")
@@ -121,7 +142,9 @@ def _by_status(status: int, words: str) -> Verdict:
             retry_after_s=again,
         )
     if status == 404:
-        return _failed(f"The model API does not know this model or address (404: {words}). Check TIERCEL_TIER<n>_MODEL and TIERCEL_MODEL_URL.")
+        return _failed(
+            f"The model API does not know this model or address (404: {words}). Check TIERCEL_TIER<n>_MODEL and TIERCEL_MODEL_URL."
+        )
     return _failed(f"The model API refused the request ({status}: {words}).")
 
 
@@ -132,7 +155,10 @@ def _by_words(words: str) -> Verdict:
         return Verdict(status=SessionStatus.AUTH, message=f"The CLI has no credential ({words}). {_CREDENTIAL}")
     if "no conversation found" in low:
         return _failed("There is no transcript to resume; start a fresh session.")
-    if any(sign in low for sign in ("timed out", "timeout", "connection", "unable to connect", "stream", "econn", "api error")):
+    if any(
+        sign in low
+        for sign in ("timed out", "timeout", "connection", "unable to connect", "stream", "econn", "api error")
+    ):
         return Verdict(
             status=SessionStatus.RETRY_LATER,
             message=f"The model API did not answer properly; the session is resumed later. {words}".strip(),
@@ -147,13 +173,17 @@ def _by_output(result: Result) -> Verdict:
     if result.terminal_reason not in {"", "completed"}:
         return _failed(f"The session ended early ({result.terminal_reason}). {_words(result)}".strip())
     if not result.has_output:
-        return Verdict(status=SessionStatus.INVALID, message="The session ended without a report; its last words are in the log.")
+        return Verdict(
+            status=SessionStatus.INVALID, message="The session ended without a report; its last words are in the log."
+        )
     try:
         report = TierReport.model_validate(result.structured_output)
     except ValidationError as e:
         first = e.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the report"
-        return Verdict(status=SessionStatus.INVALID, message=f"The report does not fit its schema: {where}: {first['msg']}.")
+        return Verdict(
+            status=SessionStatus.INVALID, message=f"The report does not fit its schema: {where}: {first['msg']}."
+        )
     return Verdict(status=SessionStatus.COMPLETED, message=report.summary, report=report)
 
 
@@ -162,7 +192,11 @@ def _deferred(result: Result) -> Verdict:
     given = call.get("input")
     if not call.get("id") or not call.get("name"):
         return _failed("The session was parked, but did not say on which tool call.")
-    deferred = Deferred(tool_use_id=str(call["id"]), tool=str(call["name"]), input=cast("dict[str, Any]", given) if isinstance(given, dict) else {})
+    deferred = Deferred(
+        tool_use_id=str(call["id"]),
+        tool=str(call["name"]),
+        input=cast("dict[str, Any]", given) if isinstance(given, dict) else {},
+    )
     return Verdict(status=SessionStatus.DEFERRED, message="The session waits for a person's answer.", deferred=deferred)
 
 
@@ -171,7 +205,9 @@ def _unless_blind(verdict: Verdict, init: Init | None) -> Verdict:
     status = init.servers.get(SERVER, "missing") if init else ""
     if status in {"", "connected", "pending"}:
         return verdict
-    return _failed(f"The session ran without its tools (tool server {status}), so its report counts for nothing. Check the gateway.")
+    return _failed(
+        f"The session ran without its tools (tool server {status}), so its report counts for nothing. Check the gateway."
+    )
 
 
 def _failed(message: str) -> Verdict:

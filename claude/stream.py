@@ -109,9 +109,13 @@ def _assistant(d: Json) -> tuple[Event, ...]:
     for block in _dicts(message.get("content")):
         match block.get("type"):
             case "text":
-                events.append(AssistantText(text=_str(block, "text"), message_id=_str(message, "id"), error=_str(d, "error")))
+                events.append(
+                    AssistantText(text=_str(block, "text"), message_id=_str(message, "id"), error=_str(d, "error"))
+                )
             case "tool_use":
-                events.append(ToolUse(id=_str(block, "id"), name=_str(block, "name"), input=dict(_dict(block.get("input")))))
+                events.append(
+                    ToolUse(id=_str(block, "id"), name=_str(block, "name"), input=dict(_dict(block.get("input"))))
+                )
             case "thinking":
                 events.append(Thinking(text=_str(block, "thinking")))
             case _:
@@ -120,7 +124,9 @@ def _assistant(d: Json) -> tuple[Event, ...]:
 
 
 def _user(d: Json) -> tuple[Event, ...]:
-    decisions = {_str(m, "id"): _str(_dict(m.get("permission_decision")), "decision") for m in _dicts(d.get("tool_result_meta"))}
+    decisions = {
+        _str(m, "id"): _str(_dict(m.get("permission_decision")), "decision") for m in _dicts(d.get("tool_result_meta"))
+    }
     return tuple(
         ToolResult(
             tool_use_id=_str(block, "tool_use_id"),
@@ -151,11 +157,16 @@ def _denied(d: Json) -> tuple[Event, ...]:
 
 
 def _fallback(d: Json) -> tuple[Event, ...]:
-    return (ModelFallback(original=_str(d, "original_model"), fallback=_str(d, "fallback_model"), trigger=_str(d, "trigger")),)
+    return (
+        ModelFallback(
+            original=_str(d, "original_model"), fallback=_str(d, "fallback_model"), trigger=_str(d, "trigger")
+        ),
+    )
 
 
 def _result(d: Json) -> tuple[Event, ...]:
-    own_cost = [_number(m, "costUSD") for m in _dict(d.get("model_usage_since_last_result")).values() if isinstance(m, dict)]
+    per_model = list(_dict(d.get("model_usage_since_last_result")).values())
+    own_cost = [_number(m, "costUSD") for m in _dicts(per_model)]
     deferred = d.get("deferred_tool_use")
     return (
         Result(

@@ -32,14 +32,20 @@ def find(settings: Settings) -> ClaudeBinary:
 
 def _chosen(path: Path) -> ClaudeBinary:
     if not (path.is_file() and os.access(path, os.X_OK)):
-        raise ConfigurationError(f"TIERCEL_CLAUDE_BIN: {path} is no executable file; correct the path, or unset it to use the locked CLI")
+        raise ConfigurationError(
+            f"TIERCEL_CLAUDE_BIN: {path} is no executable file; correct the path, or unset it to use the locked CLI"
+        )
     try:
         said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError) as e:
-        raise ConfigurationError(f"TIERCEL_CLAUDE_BIN: {path} --version failed ({e}); give the path of a Claude Code CLI") from e
+        raise ConfigurationError(
+            f"TIERCEL_CLAUDE_BIN: {path} --version failed ({e}); give the path of a Claude Code CLI"
+        ) from e
     found = _VERSION.search(said)
     if not found:
-        raise ConfigurationError(f"TIERCEL_CLAUDE_BIN: {path} does not answer --version like a Claude Code CLI; correct the path")
+        raise ConfigurationError(
+            f"TIERCEL_CLAUDE_BIN: {path} does not answer --version like a Claude Code CLI; correct the path"
+        )
     return ClaudeBinary(path=path, version=found.group(), source="TIERCEL_CLAUDE_BIN")
 
 

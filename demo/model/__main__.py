@@ -24,8 +24,12 @@ async def _run(scenario: Path, host: str, port: int) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m demo.model", description="A Messages API that follows a scenario file.")
-    parser.add_argument("--scenario", type=Path, default=SCENARIOS, help="a scenario file, or a folder of them (default: the demo's)")
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.model", description="A Messages API that follows a scenario file."
+    )
+    parser.add_argument(
+        "--scenario", type=Path, default=SCENARIOS, help="a scenario file, or a folder of them (default: the demo's)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address (default: loopback)")
     parser.add_argument("--port", type=int, default=0, help="port; 0 takes a free one and prints it")
     given = parser.parse_args()

@@ -50,9 +50,16 @@ def read_request(body: bytes) -> Request:
     messages = _dicts(fields.get("messages"))
     if not messages:
         raise ValueError("messages: at least one message is required")
-    system = "\n".join([*_texts(fields.get("system")), *(t for m in messages if m.get("role") == "system" for t in _texts(m.get("content")))])
+    system = "\n".join(
+        [
+            *_texts(fields.get("system")),
+            *(t for m in messages if m.get("role") == "system" for t in _texts(m.get("content"))),
+        ]
+    )
     marker = TIER_MARKER.search(system)
-    conversation = Conversation(tier=int(marker.group(1)) if marker else None, prompt=_prompt(messages), turns=_turns(messages))
+    conversation = Conversation(
+        tier=int(marker.group(1)) if marker else None, prompt=_prompt(messages), turns=_turns(messages)
+    )
     return Request(
         model=str(fields.get("model", "")),
         stream=fields.get("stream") is True,
@@ -76,7 +83,8 @@ def _prompt(messages: list[Json]) -> str:
 def _turns(messages: list[Json]) -> tuple[Turn, ...]:
     """One entry per answer that was given, and one for the answer that is due.
 
-    An answer whose looking was cut off counts as not given: it is repeated, as a careful model would. A cut-off `act` counts; its script decides.
+    An answer whose looking was cut off counts as not given: it is repeated, as a careful model would. A cut-off `act`
+    counts; its script decides.
     """
     turns: list[Turn] = []
     latest, looking = "", False
@@ -105,7 +113,9 @@ def compose(step: Step | None, request: Request, answer_id: str) -> Answer:
         calls = [(use.name, use.input) for use in step.use]
         if step.report is not None:
             calls.append((REPORT_TOOL, step.report))
-        blocks += [{"type": "tool_use", "id": f"toolu_{answer_id}{i}", "name": n, "input": v} for i, (n, v) in enumerate(calls)]
+        blocks += [
+            {"type": "tool_use", "id": f"toolu_{answer_id}{i}", "name": n, "input": v} for i, (n, v) in enumerate(calls)
+        ]
     return Answer(id=f"msg_{answer_id}", model=request.model, blocks=tuple(blocks), usage=_usage(request, blocks))
 
 
@@ -137,10 +147,15 @@ def as_json(answer: Answer) -> Json:
 
 def as_events(answer: Answer) -> Iterator[tuple[str, Json]]:
     """The events of a streamed answer, in order: (name, data)."""
-    started = {**as_json(answer), "content": [], "stop_reason": None, "usage": {**answer.usage, "output_tokens": 1}}
+    started: Json = {
+        **as_json(answer),
+        "content": [],
+        "stop_reason": None,
+        "usage": {**answer.usage, "output_tokens": 1},
+    }
     yield "message_start", {"type": "message_start", "message": started}
     for index, block in enumerate(answer.blocks):
-        empty = {**block, "input": {}} if block["type"] == "tool_use" else {"type": "text", "text": ""}
+        empty: Json = {**block, "input": {}} if block["type"] == "tool_use" else {"type": "text", "text": ""}
         yield "content_block_start", {"type": "content_block_start", "index": index, "content_block": empty}
         for delta in _deltas(block):
             yield "content_block_delta", {"type": "content_block_delta", "index": index, "delta": delta}
@@ -169,7 +184,9 @@ def as_error(kind: str, message: str) -> Json:
 
 
 def _dicts(value: object) -> list[Json]:
-    return [cast("Json", v) for v in cast("list[object]", value) if isinstance(v, dict)] if isinstance(value, list) else []
+    return (
+        [cast("Json", v) for v in cast("list[object]", value) if isinstance(v, dict)] if isinstance(value, list) else []
+    )
 
 
 def _texts(value: object) -> list[str]:

@@ -1,11 +1,12 @@
 """What the scripted model answers: a scenario file, and the one step of it that a conversation has reached.
 
-The step is found by replaying the conversation, so the server keeps no state: it may be restarted, and a resumed session goes on where it was.
+The step is found by replaying the conversation, so the server keeps no state: it may be restarted, and a resumed
+session goes on where it was.
 """
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -56,7 +57,7 @@ class Step(Declared):
     @field_validator("use", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, dict) else value
+        return (cast("object", value),) if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _something(self) -> "Step":
@@ -110,7 +111,7 @@ class Turn(Value):
 
 
 class Conversation(Value):
-    """A request, as far as the choice of an answer needs it. `turns` has one entry per answer so far, and one for the next."""
+    """What the choice of an answer needs. `turns` has one entry per answer so far, and one for the next."""
 
     tier: int | None
     prompt: str

@@ -19,7 +19,7 @@ KEPT_REQUESTS = 500
 
 
 class Recorded(Value):
-    """One request as tests may see it: never a header's secret, only which header it was and a fingerprint of its value."""
+    """One request as tests may see it: of a credential only its header's name and a fingerprint."""
 
     path: str
     session: str = ""
@@ -106,7 +106,7 @@ class ScriptedModel:
 
 
 async def serve(scenario: Path | Scenario, host: str = "127.0.0.1", port: int = 0) -> Running:
-    """Start answering; port 0 takes a free one. Raises ConfigurationError for a broken scenario, OSError for a taken port."""
+    """Start answering; port 0 takes a free one. Raises ConfigurationError for a broken scenario, OSError for a port."""
     model = ScriptedModel(load(scenario) if isinstance(scenario, Path) else scenario)
     runner = web.AppRunner(model.app(), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
@@ -143,7 +143,9 @@ async def _fail(http: web.Request, failure: Failure) -> web.StreamResponse:
     match failure.kind:
         case "status":
             headers = _ids() | ({"retry-after": failure.retry_after} if failure.retry_after else {})
-            return web.json_response(as_error(failure.error_type, failure.message), status=failure.status, headers=headers)
+            return web.json_response(
+                as_error(failure.error_type, failure.message), status=failure.status, headers=headers
+            )
         case "stall_before_headers":
             await asyncio.sleep(failure.stall_s)
             return web.json_response(as_error("api_error", "stalled"), status=504)
@@ -166,7 +168,12 @@ async def _fail(http: web.Request, failure: Failure) -> web.StreamResponse:
 async def _cut(http: web.Request) -> web.StreamResponse:
     """Begin an answer and drop the connection in the middle of it."""
     response = await _begin(http)
-    words = Answer(id="msg_cut", model="", blocks=({"type": "text", "text": "This sentence is never"},), usage={"input_tokens": 1, "output_tokens": 1})
+    words = Answer(
+        id="msg_cut",
+        model="",
+        blocks=({"type": "text", "text": "This sentence is never"},),
+        usage={"input_tokens": 1, "output_tokens": 1},
+    )
     for name, data in as_events(words):
         if name == "content_block_stop":
             break

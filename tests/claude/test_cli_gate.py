@@ -122,7 +122,11 @@ async def test_the_gate_sees_the_call_that_is_made_and_allows_exactly_it(tmp_pat
         plan = b.plan()
         ended = await b.run(plan)
     (asked,), (made,) = b.door.gate_calls, b.door.tool_calls
-    assert (asked["session_id"], asked["tool_name"], asked["tool_input"]) == (plan.session, "mcp__tiercel__act", ACT["input"])
+    assert (asked["session_id"], asked["tool_name"], asked["tool_input"]) == (
+        plan.session,
+        "mcp__tiercel__act",
+        ACT["input"],
+    )
     assert made["_meta"]["claudecode/toolUseId"] == asked["tool_use_id"]
     assert ended.verdict.message == "act was done"
 
@@ -137,7 +141,17 @@ async def test_a_denial_reaches_the_model_with_its_reason(tmp_path: Path):
 
 async def test_looking_needs_no_gate(tmp_path: Path):
     looks = Scenario.model_validate(
-        {"rules": [{"name": "a", "steps": [{"use": [{"tool": "services"}, {"tool": "probe"}, {"tool": "logs"}]}, {"report": GOOD_REPORT}]}]}
+        {
+            "rules": [
+                {
+                    "name": "a",
+                    "steps": [
+                        {"use": [{"tool": "services"}, {"tool": "probe"}, {"tool": "logs"}]},
+                        {"report": GOOD_REPORT},
+                    ],
+                }
+            ]
+        }
     )
     async with bench(tmp_path, looks, gate=FAILURES["500"]) as b:
         ended = await b.run(b.plan())
@@ -192,7 +206,9 @@ async def test_a_parked_call_without_its_tool_server_says_so_and_can_still_be_re
 
 async def test_of_two_parked_calls_only_the_last_survives(tmp_path: Path):
     second = {"tool": "act", "input": {"kind": "start", "target": "local/db", "reason": "stopped"}}
-    both = Scenario.model_validate({"rules": [{"name": "a", "steps": [{"use": [ACT, second]}, {"report": GOOD_REPORT}]}]})
+    both = Scenario.model_validate(
+        {"rules": [{"name": "a", "steps": [{"use": [ACT, second]}, {"report": GOOD_REPORT}]}]}
+    )
     async with bench(tmp_path, both, gate=decide("defer")) as b:
         plan = b.plan()
         parked = await b.run(plan)

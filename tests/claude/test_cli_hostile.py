@@ -1,4 +1,4 @@
-"""A repository that tries to take the session over, against the real CLI. First that its traps work, then that ours are shut."""
+"""A repository that tries to take the real CLI over. First that its traps work, then that our door is shut."""
 
 import json
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ SCENARIO = Scenario.model_validate({"rules": [{"name": "a", "steps": [{"use": AC
 
 @dataclass
 class Trap:
-    """A repository with everything that a repository can bring, and the server to which it wants to move the session."""
+    """A repository with all that one can bring, and the server to which it wants to move the session."""
 
     folder: Path
     url: str

@@ -17,7 +17,18 @@ pytestmark = pytest.mark.cli
 
 ACT: dict[str, Any] = {"tool": "act", "input": {"kind": "restart", "target": "local/web", "reason": "hung"}}
 SCENARIO = Scenario.model_validate(
-    {"rules": [{"name": "a", "steps": [{"say": "I act.", "use": ACT}, {"choose": [{"when": "(?P<told>.*)"}]}, {"report": {**GOOD_REPORT, "summary": "{{told}}"}}]}]}
+    {
+        "rules": [
+            {
+                "name": "a",
+                "steps": [
+                    {"say": "I act.", "use": ACT},
+                    {"choose": [{"when": "(?P<told>.*)"}]},
+                    {"report": {**GOOD_REPORT, "summary": "{{told}}"}},
+                ],
+            }
+        ]
+    }
 )
 NOTE = "Your process was interrupted. Verify the state first."
 
@@ -50,7 +61,9 @@ def transcripts(plan: SessionPlan) -> list[Path]:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-async def test_a_killed_session_leaves_no_result_and_goes_on_by_resume(tmp_path: Path, number: signal.Signals, code: int):
+async def test_a_killed_session_leaves_no_result_and_goes_on_by_resume(
+    tmp_path: Path, number: signal.Signals, code: int
+):
     gate = Stuck()
     async with bench(tmp_path, SCENARIO, gate=gate) as b:
         plan = b.plan()
@@ -84,7 +97,18 @@ async def test_a_session_killed_in_its_first_moments_is_resumed_or_begun_again_b
 
 async def test_looking_that_was_cut_off_is_repeated(tmp_path: Path):
     looks = Scenario.model_validate(
-        {"rules": [{"name": "a", "steps": [{"use": {"tool": "logs"}}, {"choose": [{"when": "(?P<told>.*)"}]}, {"report": {**GOOD_REPORT, "summary": "{{told}}"}}]}]}
+        {
+            "rules": [
+                {
+                    "name": "a",
+                    "steps": [
+                        {"use": {"tool": "logs"}},
+                        {"choose": [{"when": "(?P<told>.*)"}]},
+                        {"report": {**GOOD_REPORT, "summary": "{{told}}"}},
+                    ],
+                }
+            ]
+        }
     )
     stuck = asyncio.Event()
     async with bench(tmp_path, looks) as b:

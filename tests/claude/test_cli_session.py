@@ -16,14 +16,24 @@ from tests.support.claude_cli import GOOD_REPORT, TIER_1, TIER_2, Ended, bench
 
 pytestmark = pytest.mark.cli
 
-OFFERED = {"Glob", "Grep", "Read", "StructuredOutput", "mcp__tiercel__logs", "mcp__tiercel__probe", "mcp__tiercel__services"}
+OFFERED = {
+    "Glob",
+    "Grep",
+    "Read",
+    "StructuredOutput",
+    "mcp__tiercel__logs",
+    "mcp__tiercel__probe",
+    "mcp__tiercel__services",
+}
 
 
 def script(*steps: dict[str, Any]) -> Scenario:
     return Scenario.model_validate({"rules": [{"name": "only", "steps": steps}]})
 
 
-REPORTS = script({"say": "I look.", "use": {"tool": "probe", "input": {"service": "local/web"}}}, {"report": GOOD_REPORT})
+REPORTS = script(
+    {"say": "I look.", "use": {"tool": "probe", "input": {"service": "local/web"}}}, {"report": GOOD_REPORT}
+)
 
 
 async def test_a_session_begins_with_our_tools_only_and_ends_with_a_report(tmp_path: Path):
@@ -48,11 +58,13 @@ async def test_a_session_prints_exactly_one_result(tmp_path: Path):
     async with bench(tmp_path, REPORTS) as b:
         ended = await b.run(b.plan())
     assert len(ended.of(Result)) == 1
-    assert [r.text for r in ended.of(ToolResult)][0] == "probe was done"
+    assert ended.of(ToolResult)[0].text == "probe was done"
 
 
 async def test_tier_1_is_not_offered_act_and_cannot_call_it(tmp_path: Path):
-    tries = script({"use": {"tool": "act", "input": {"kind": "restart", "target": "local/web"}}}, {"report": GOOD_REPORT})
+    tries = script(
+        {"use": {"tool": "act", "input": {"kind": "restart", "target": "local/web"}}}, {"report": GOOD_REPORT}
+    )
     async with bench(tmp_path, tries) as b:
         ended = await b.run(b.plan(tier=TIER_1))
         assert set(b.model.requests[0].tools) == OFFERED
@@ -64,7 +76,9 @@ async def test_tier_1_is_not_offered_act_and_cannot_call_it(tmp_path: Path):
     ("kind", "header", "placeholder"),
     [("api_key", "x-api-key", API_KEY_PLACEHOLDER), ("oauth", "authorization", OAUTH_PLACEHOLDER)],
 )
-async def test_the_wire_carries_the_placeholder_in_the_header_of_its_kind(tmp_path: Path, kind: str, header: str, placeholder: str):
+async def test_the_wire_carries_the_placeholder_in_the_header_of_its_kind(
+    tmp_path: Path, kind: str, header: str, placeholder: str
+):
     async with bench(tmp_path, REPORTS) as b:
         ended = await b.run(b.plan(credential_kind=kind))
         seen = {(r.credential_header, r.credential) for r in b.model.requests}
@@ -75,7 +89,9 @@ async def test_the_wire_carries_the_placeholder_in_the_header_of_its_kind(tmp_pa
 
 
 async def test_an_end_without_a_report_is_no_success(tmp_path: Path):
-    async with bench(tmp_path, script({"say": "All is well, believe me."}, {"say": "Really."}, {"say": "Really!"})) as b:
+    async with bench(
+        tmp_path, script({"say": "All is well, believe me."}, {"say": "Really."}, {"say": "Really!"})
+    ) as b:
         ended = await b.run(b.plan())
     assert ended.exit.code == 0
     assert ended.verdict.status is SessionStatus.INVALID

@@ -12,12 +12,16 @@ from tests.support.claude_cli import GOOD_REPORT, bench
 pytestmark = pytest.mark.cli
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-SCENARIO = Scenario.model_validate({"rules": [{"name": "a", "steps": [{"use": {"tool": "probe"}}, {"report": GOOD_REPORT}]}]})
+SCENARIO = Scenario.model_validate(
+    {"rules": [{"name": "a", "steps": [{"use": {"tool": "probe"}}, {"report": GOOD_REPORT}]}]}
+)
 
 
 async def test_spans_of_a_session_hang_below_the_given_parent(tmp_path: Path):
     async with bench(tmp_path, SCENARIO) as b:
-        plan = b.plan(otel=True, traceparent=f"00-{TRACE}-{SPAN}-01", resource_attributes={"tiercel.incident": "inc 1, second=x"})
+        plan = b.plan(
+            otel=True, traceparent=f"00-{TRACE}-{SPAN}-01", resource_attributes={"tiercel.incident": "inc 1, second=x"}
+        )
         ended = await b.run(plan)
         headers = {r.traceparent.split("-")[1] for r in b.model.requests}
     assert ended.verdict.status is SessionStatus.COMPLETED

@@ -29,7 +29,15 @@ TIER_1 = TierSettings(tier=1, name="observe", model="claude-haiku-5-5", timeout_
 TIER_2 = TierSettings(tier=2, name="investigate", model="claude-sonnet-5-5", timeout_s=60, max_turns=12, budget_usd=5.0)
 
 GateReply = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]
-GOOD_REPORT = {"summary": "done", "services": [], "actions_taken": [], "escalate": False, "escalate_reason": "", "handoff": "", "memories": []}
+GOOD_REPORT = {
+    "summary": "done",
+    "services": [],
+    "actions_taken": [],
+    "escalate": False,
+    "escalate_reason": "",
+    "handoff": "",
+    "memories": [],
+}
 
 
 def binary() -> ClaudeBinary:
@@ -70,12 +78,19 @@ class Door:
         return app
 
     async def _model(self, http: web.Request) -> web.StreamResponse:
-        headers = {k: v for k, v in http.headers.items() if k.lower() not in {"host", "content-length", "connection", "transfer-encoding"}}
+        headers = {
+            k: v
+            for k, v in http.headers.items()
+            if k.lower() not in {"host", "content-length", "connection", "transfer-encoding"}
+        }
         url = f"{self.model_url}/{http.match_info['path']}"
-        async with ClientSession(auto_decompress=False) as client, client.request(
-            http.method, url, params=http.query, data=await http.read(), headers=headers
-        ) as upstream:
-            passed = {k: v for k, v in upstream.headers.items() if k.lower() in {"content-type", "retry-after", "request-id"}}
+        async with (
+            ClientSession(auto_decompress=False) as client,
+            client.request(http.method, url, params=http.query, data=await http.read(), headers=headers) as upstream,
+        ):
+            passed = {
+                k: v for k, v in upstream.headers.items() if k.lower() in {"content-type", "retry-after", "request-id"}
+            }
             response = web.StreamResponse(status=upstream.status, headers=passed)
             await response.prepare(http)
             async for piece in upstream.content.iter_any():
@@ -109,10 +124,19 @@ class Door:
         match message.get("method"):
             case "initialize":
                 version = message["params"]["protocolVersion"]
-                return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {"name": "tiercel", "version": "1"}}
+                return {
+                    "protocolVersion": version,
+                    "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "tiercel", "version": "1"},
+                }
             case "tools/list":
                 schema = {"type": "object", "properties": {}, "additionalProperties": True}
-                return {"tools": [{"name": n, "description": n, "inputSchema": schema} for n in ("services", "probe", "logs", "act")]}
+                return {
+                    "tools": [
+                        {"name": n, "description": n, "inputSchema": schema}
+                        for n in ("services", "probe", "logs", "act")
+                    ]
+                }
             case "tools/call":
                 self.tool_calls.append(message["params"])
                 text = f"{message['params']['name']} was done"
@@ -189,7 +213,9 @@ class Bench:
         process.stdin.close()
         return process
 
-    async def run(self, plan: SessionPlan | Command, cwd: Path | None = None, env: dict[str, str] | None = None) -> Ended:
+    async def run(
+        self, plan: SessionPlan | Command, cwd: Path | None = None, env: dict[str, str] | None = None
+    ) -> Ended:
         return await self.finish(await self.start(plan, cwd, env))
 
     async def finish(self, process: asyncio.subprocess.Process, reason: str = "exited") -> Ended:
