@@ -47,7 +47,7 @@ class Settings(BaseModel):
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL", description="Postgres; empty: we run our own")
     temporal_address: str = Field(default="", validation_alias="TEMPORAL_ADDRESS", description="host:port; empty: we run our own")
     temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE", description="Temporal namespace")
-    temporal_source: Literal["auto", "path", "download", "build"] = Field(default="auto", description="Where our own Temporal comes from")
+    temporal_source: Literal["auto", "path", "wheel", "download", "build"] = Field(default="auto", description="Where our own Temporal comes from")
     temporal_port: int = Field(default=7233, ge=1, le=65535, description="Port of our own Temporal server")
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535, description="Port of our own Temporal UI")
 

