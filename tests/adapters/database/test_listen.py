@@ -12,7 +12,7 @@ from adapters.database.listen import Listener
 from adapters.database.output import OutputStore
 from adapters.database.pool import CHANGED, OUTPUT, Pool
 from domain.incident import IncidentState
-from tests.support.postgres import TestServer
+from tests.support.postgres import TestServer, database_of
 from tests.support.record import INCIDENT, SESSION, an_alert, an_approval, at, lines
 
 
@@ -78,17 +78,13 @@ async def test_it_waits_for_a_server_that_is_away(postgres_server: TestServer, e
     await asyncio.sleep(0.3)
     assert ear.heard.empty()
     with psycopg.connect(postgres_server.url(), autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name_of(empty_database_url)}".encode())
+        conn.execute(f"CREATE DATABASE {database_of(empty_database_url)}".encode())
     assert await ear.next() == ("wake", "")
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
 
 
-def name_of(url: str) -> str:
-    return url.removeprefix("postgresql:///").partition("?")[0]
-
-
 def cut_all_connections(server: TestServer, url: str) -> None:
     with psycopg.connect(server.url()) as conn:
-        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name_of(url),))
+        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database_of(url),))

@@ -13,13 +13,13 @@ import pytest
 from adapters.database.migrate import Migration, check_schema, migrate, migrations
 from adapters.database.pool import Pool
 from domain.errors import FatalError, OldSchemaError, RecordUnavailableError
-from tests.support.postgres import TestServer, binaries
+from tests.support.postgres import TestServer, pg_dump
 
 SCHEMA = files("adapters.database").joinpath("schema.sql").read_bytes()
 
 
 def dump(url: str) -> str:
-    argv = [str(binaries() / "pg_dump"), "--schema-only", "--no-owner", "--no-privileges", url]
+    argv = [str(pg_dump()), "--schema-only", "--no-owner", "--no-privileges", url]
     text = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     return re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.MULTILINE)
 
