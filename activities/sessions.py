@@ -11,7 +11,7 @@ from activities.beat import beating, leaves_work_running
 from activities.briefing import Briefing
 from activities.errors import mapped
 from activities.output import OutputCopy
-from claude.argv import command
+from claude.argv import command, transcript_glob
 from claude.result import classify
 from domain.base import Value
 from domain.errors import TransientError
@@ -78,6 +78,7 @@ class SessionActivities:
 
     async def _start(self, order: SessionOrder) -> Handle:
         folder = SessionFolder(root=self._settings.sessions_root / order.session)
+        order = _from_what_is_left(order, folder)
         traceparent = self._traceparent()
         door = Door(
             session=order.session,
@@ -174,3 +175,8 @@ class SessionActivities:
         return ended
 
 
+def _from_what_is_left(order: SessionOrder, folder: SessionFolder) -> SessionOrder:
+    """A process that was killed in its first moments left no transcript: then there is nothing to resume."""
+    if order.resume and not any(folder.claude_config.glob(transcript_glob(order.session))):
+        return order.model_copy(update={"resume": ""})
+    return order

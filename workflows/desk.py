@@ -145,11 +145,11 @@ class ActionDesk:
         self._case.approvals[decided.action.id] = decided
         return answer, decided if answer.accepted else None
 
-    async def close_pending(self, reason: str, *, expired: bool) -> None:
-        """Expire or withdraw what nobody answered."""
+    async def close_pending(self, reason: str, *, expired: bool, but: ActionId | None = None) -> None:
+        """Expire or withdraw what nobody answered. `but` stays open."""
         now = workflow.now()
-        for approval in list(self._case.approvals.values()):
-            if approval.state == ApprovalState.PENDING:
+        for aid, approval in list(self._case.approvals.items()):
+            if approval.state == ApprovalState.PENDING and aid != but:
                 closed = approvals.expire(approval, max(now, approval.expires_at)) if expired else approvals.void(approval, now, reason)
                 await self._clerk.approval(closed, f"approval of {approval.action.kind} {approval.action.target}: {closed.state}")
 

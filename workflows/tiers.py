@@ -117,6 +117,8 @@ class TierRunner:
         case = self._case
         assert outcome.deferred is not None  # noqa: S101 - a deferred outcome carries its call
         aid = action_id(outcome.session, outcome.deferred.tool_use_id)
+        # Of several calls that were deferred in one answer only the last survives in the CLI.
+        await self._desk.close_pending("the session asked for something else", expired=False, but=aid)
         approval = case.approvals.get(aid)
         if approval is None:
             return  # the gate is asked again on resume and will answer
