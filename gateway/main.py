@@ -86,7 +86,7 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     async with AsyncExitStack() as stack:
         _only_one(run / "gateway.lock", stack)
         recorder = Recorder()
-        behind = await _behind(settings, environ, recorder, stack)
+        behind = _behind(settings, environ, recorder, stack)
         recorder.start()
         stack.push_async_callback(recorder.close)
         keeper = DoorKeeper(sessions, behind)
@@ -111,13 +111,13 @@ def _only_one(path: Path, stack: AsyncExitStack) -> None:
         ) from e
 
 
-async def _behind(settings: Settings, environ: Mapping[str, str], recorder: Recorder, stack: AsyncExitStack) -> Behind:
+def _behind(settings: Settings, environ: Mapping[str, str], recorder: Recorder, stack: AsyncExitStack) -> Behind:
     clock = SystemClock()
     records = LateRecords(settings.database_url)
     stack.push_async_callback(records.close)
     http = aiohttp.ClientSession(auto_decompress=False, trust_env=True, cookie_jar=aiohttp.DummyCookieJar())
     stack.push_async_callback(http.close)
-    prober, logs = await sight(settings, clock, stack)
+    prober, logs = sight(settings, clock, stack)
     credential = credential_of(settings.anthropic_api_key, settings.claude_oauth_token, scripted=settings.scripted)
     return Behind(
         broker=TemporalBroker(LateClient(settings)),

@@ -21,14 +21,14 @@ _PAUSE_S = 0.004
 
 
 class UpdateSlots:
-    """`folder` must be the same for all processes (H/run/slots)."""
+    """`run` must be the same folder for all processes (H/run); the locks lie in `slots` below it."""
 
-    def __init__(self, folder: Path, per_entity: int = MAX_UPDATES_IN_FLIGHT) -> None:
-        self._folder = folder
+    def __init__(self, run: Path, per_entity: int = MAX_UPDATES_IN_FLIGHT) -> None:
+        self._folder = run / "slots"
         self._per_entity = per_entity
         self._here: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(per_entity))
         self._turn: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @asynccontextmanager
     async def slot(self, entity: str) -> AsyncGenerator[None]:

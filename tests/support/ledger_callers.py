@@ -1,7 +1,8 @@
-"""Many callers of one ledger in a process of their own: `python -m tests.support.ledger_callers ADDRESS SLOTS FIRST N`."""
+"""Many callers of one ledger: `python -m tests.support.ledger_callers ADDRESS RUN FIRST COUNT`."""
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -55,6 +56,8 @@ async def main(address: str, slots: str, first: int, count: int) -> None:
     answers = await asyncio.gather(*(ledger.acquire(request(n)) for n in range(first, first + count)))
     granted = sum(a.granted for a in answers)
     sys.stdout.write(json.dumps({"granted": granted, "answered": len(answers), "held": watched.held}))
+    sys.stdout.flush()
+    os._exit(0)  # a thread of the SDK's core sometimes aborts an interpreter that ends right after a call
 
 
 if __name__ == "__main__":
