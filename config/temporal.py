@@ -101,11 +101,10 @@ async def _see_namespace(client: Client, settings: Settings) -> None:
 
 def _tracing(given: Sequence[Interceptor]) -> tuple[Interceptor, ...]:
     """Tracing where this process exports traces at all; never a second time."""
-    from opentelemetry.sdk.trace import TracerProvider
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider):
+        return ()
     from temporalio.contrib.opentelemetry import TracingInterceptor
 
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        return ()
     return () if any(isinstance(i, TracingInterceptor) for i in given) else (TracingInterceptor(),)
 
 

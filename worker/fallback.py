@@ -3,18 +3,20 @@
 from collections.abc import Awaitable, Callable
 
 from config.settings import Settings
+from domain.errors import TransientError
 from domain.notice import Notice, NoticeKind
 
 
 def fallback(settings: Settings) -> Callable[[str, str], Awaitable[None]]:
-    """Sends through every channel at once; what fails is left to the log, there is nobody to retry."""
+    """Sends through every channel. Where none delivers it raises TransientError, and the outage watch asks again."""
 
     async def notify(title: str, body: str) -> None:
         from adapters.notify.apprise_notifier import AppriseNotifier
 
         notifier = AppriseNotifier(settings.apprise_urls)
         notice = Notice(key=f"fallback/{title}", kind=NoticeKind.BROKEN, title=title, body=body)
-        for channel in notifier.channels():
-            await notifier.send(channel, notice)
+        deliveries = [await notifier.send(channel, notice) for channel in notifier.channels()]
+        if deliveries and not any(d.delivered for d in deliveries):
+            raise TransientError("; ".join(f"{d.channel}: {d.message}" for d in deliveries))
 
     return notify

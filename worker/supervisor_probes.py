@@ -1,6 +1,7 @@
 """Readiness by asking the process itself, not by waiting or by seeing a port."""
 
 import asyncio
+import contextlib
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from adapters.doors.paths import reachable
 from config import temporal
 from config.settings import Settings
 
@@ -32,14 +34,14 @@ async def postgres_answers(url: str) -> bool:
 
 async def http_answers(address: str, *, socket: Path | None = None) -> bool:
     """`GET` with status 200, over TCP or a Unix socket."""
-    connector = aiohttp.UnixConnector(str(socket)) if socket is not None else None
-    timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
     try:
-        async with (
-            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-            session.get(address) as response,
-        ):
-            return response.status == 200
+        with reachable(socket) if socket is not None else contextlib.nullcontext("") as path:
+            connector = aiohttp.UnixConnector(path) if path else None
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)) as session,
+                session.get(address) as response,
+            ):
+                return response.status == 200
     except (aiohttp.ClientError, TimeoutError, OSError):
         return False
 

@@ -91,6 +91,20 @@ def find(home: Path, who: Owner) -> Place:
     return Place(home=own, base=base, sockets=sockets, note=note)
 
 
+def base_of(home: Path) -> Path:
+    """Where the data of this home lie, or would lie as far as one can tell without making anything."""
+    own = home.absolute() / "postgres"
+    try:
+        return Path((own / "location").read_text(encoding="utf-8").strip())
+    except OSError:
+        existing = next(folder for folder in (own, *own.parents) if folder.exists())
+        return (
+            own
+            if (own / "data").exists() or _can(owner(), "test", "-x", str(existing))
+            else SYSTEM_BASE / (own.parent.name.strip(".") or "home")
+        )
+
+
 def own_folder(folder: Path, who: Owner) -> None:
     """Make a 0700 folder of the server's user. Refuses one that belongs to somebody else."""
     try:
