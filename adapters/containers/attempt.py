@@ -4,16 +4,19 @@ import contextlib
 import os
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 from adapters.containers import files
+from domain.errors import TransientError
 from domain.ids import SessionId
 from domain.ports import ExitState, Handle, Launch, SessionFolder
 
 DOOR_PORT = 9000
 DOOR_URL = f"http://127.0.0.1:{DOOR_PORT}"  # claude.argv.DOOR_URL, which tests/adapters/containers compares
 LEASE_S = 12.0
+SWEEP_AGE_S = 60.0  # a sweep's list of sessions is older than the sweep: what was started since is not an orphan
 STDERR_TAIL_BYTES = 4096
 _DOOR_MODE = 0o755
 _SOCKET_MODE = 0o666
@@ -38,6 +41,13 @@ def prepare(launch: Launch, uid: int) -> Path:
         for path in (folder.claude_config, folder.work, attempt):
             give(path, uid)
     return attempt
+
+
+def cannot_prepare(launch: Launch, error: OSError) -> TransientError:
+    """What to tell where the session's folder cannot be written."""
+    return TransientError(
+        f"Session {launch.session} cannot be started: {error}; free space in {launch.folder.root.parent} or correct its permissions"
+    )
 
 
 def give(path: Path, uid: int) -> None:
@@ -105,6 +115,14 @@ def spec(launch: Launch, mode: str, command: list[str], lease_s: float) -> dict[
 def started(folder: Path) -> dict[str, object] | None:
     """Who runs this attempt; None where it was never started."""
     return files.read_json(str(folder / files.PROCESS))
+
+
+def age_s(folder: Path) -> float:
+    """Seconds since somebody began to start this attempt; endless where nobody knows."""
+    try:
+        return time.time() - (folder / files.LAUNCH).stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def ended(folder: Path) -> ExitState | None:

@@ -19,6 +19,7 @@ _INSPECT_EVERY_S = 2.0
 _KILL_S = 5.0
 _POLL_S = 0.05
 _CONFLICT = 409
+_BUILD_IT = "build it with `tiercel doctor --build-image`"
 
 
 class ContainerEngine:
@@ -34,12 +35,14 @@ class ContainerEngine:
         binary: Path,
         docker_host: str = "",
         lease_s: float = attempt.LEASE_S,
+        sweep_age_s: float = attempt.SWEEP_AGE_S,
     ) -> None:
         self._sessions = sessions
         self._installation = installation
         self._image = image
         self._binary = binary
         self._lease_s = lease_s
+        self._sweep_age_s = sweep_age_s
         self._docker = DockerHost(docker_host)
         self._rootless: bool | None = None
         self._inspected: dict[str, float] = {}
@@ -50,7 +53,7 @@ class ContainerEngine:
         if info is None:
             return self._no("no Docker engine answers; start it, or use TIERCEL_ENGINE=process")
         if not await self._has_image():
-            return self._no(f"the session image {self._image} is missing; build it with `tiercel doctor --build-image`")
+            return self._no(f"the session image {self._image} is missing; {_BUILD_IT}")
         return Isolation(
             engine=self.name,
             isolated=True,
@@ -59,12 +62,14 @@ class ContainerEngine:
 
     async def start_or_attach(self, launch: Launch) -> Handle:
         """See `domain.ports.Engine`. Raises ConfigurationError without the image, TransientError without an engine."""
-        folder = launch.folder.attempt(launch.attempt)
-        found = await self._find(launch.session, launch.attempt)
-        if found is None and attempt.started(folder) is None:
-            found = await self._create(launch)
-        if found is not None and found.status == "created":
-            await self._docker.call(found.start)
+        try:
+            found = await self._running(launch)
+        except ImageNotFound as e:
+            raise ConfigurationError(f"The session image {self._image} is missing; {_BUILD_IT}") from e
+        except APIError as e:  # an OSError too, so before it
+            raise FatalError(f"The Docker engine refused the session's container: {e.explanation or e}") from e
+        except OSError as e:
+            raise attempt.cannot_prepare(launch, e) from e
         return Handle(
             session=launch.session,
             attempt=launch.attempt,
@@ -117,17 +122,17 @@ class ContainerEngine:
 
     async def sweep(self, alive: frozenset[SessionId]) -> tuple[SessionId, ...]:
         """See `domain.ports.Engine`. Containers of ended sessions are removed; nothing else removes them."""
-        swept = list(await host.sweep(self._sessions, alive))
+        swept = list(await host.sweep(self._sessions, alive, self._sweep_age_s))
         wanted = {"label": f"{container_spec.LABEL_INSTALLATION}={self._installation}"}
         found = await self._docker.call(
             lambda: self._docker.client().containers.list(all=True, filters=wanted, ignore_removed=True)
         )
         for container in found:
             session = SessionId(container.labels.get(container_spec.LABEL_SESSION, ""))
-            if session in alive:
+            folder = self._sessions / session / "attempts" / container.labels.get(container_spec.LABEL_ATTEMPT, "0")
+            if session in alive or attempt.age_s(folder) < self._sweep_age_s:
                 continue
             if container.status in {"running", "paused", "restarting"}:
-                folder = self._sessions / session / "attempts" / container.labels.get(container_spec.LABEL_ATTEMPT, "0")
                 over = attempt.ended(folder) is not None  # its runner is just leaving
                 await self._end(container, 1.0)
                 swept += [] if over else [session]
@@ -138,6 +143,15 @@ class ContainerEngine:
         return Isolation(engine=self.name, isolated=False, how=f"not isolated: {why}")
 
     # ------------------------------------------------------------ start
+
+    async def _running(self, launch: Launch) -> Any | None:
+        """The attempt's container, started; None where it ran and was removed."""
+        found = await self._find(launch.session, launch.attempt)
+        if found is None and attempt.started(launch.folder.attempt(launch.attempt)) is None:
+            found = await self._create(launch)
+        if found is not None and found.status == "created":
+            await self._docker.call(found.start)
+        return found
 
     async def _create(self, launch: Launch) -> Any:
         uid = await self._uid()
@@ -151,14 +165,10 @@ class ContainerEngine:
         arguments = container_spec.arguments(launch, self._image, self._installation, self._binary, uid)
         try:
             return await self._docker.call(lambda: self._docker.client().containers.create(**arguments))
-        except ImageNotFound as e:
-            raise ConfigurationError(
-                f"The session image {self._image} is missing; build it with `tiercel doctor --build-image`"
-            ) from e
         except APIError as e:
-            if e.status_code == _CONFLICT:
-                return await self._theirs(launch)
-            raise FatalError(f"The Docker engine refused the session's container: {e.explanation or e}") from e
+            if e.status_code != _CONFLICT:
+                raise
+            return await self._theirs(launch)
 
     async def _theirs(self, launch: Launch) -> Any:
         """Somebody was faster: their container is as good. Its name is taken before it can be found."""

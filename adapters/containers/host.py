@@ -35,22 +35,32 @@ async def stop(handle: Handle, grace_s: float) -> ExitState:
     files.write_atomic(str(folder / files.STOP), {"grace_s": grace_s}, durable=False)
     _signal(folder, signal.SIGTERM)
     state = await wait_for_end(handle, grace_s + _KILL_S)
-    if state is None:
-        # The runner does not answer. Killing it takes the sandbox along, by the kernel.
-        _signal(folder, signal.SIGKILL)
-        state = await wait_for_end(handle, _KILL_S)
-    if state is None:
-        raise TransientError(f"Session {handle.session} cannot be ended; look at its processes with `ps`.")
-    return state
+    return state or await _kill_runner(handle, folder)
 
 
-async def sweep(sessions: Path, alive: frozenset[SessionId]) -> tuple[SessionId, ...]:
-    """End every process below `sessions` whose session is not in `alive`."""
+async def _kill_runner(handle: Handle, folder: Path) -> ExitState:
+    """The runner does not answer. Killing it takes the sandbox along, by the kernel."""
+    _signal(folder, signal.SIGKILL)
+    for _ in range(int(_KILL_S / _POLL_S)):
+        who = attempt.started(folder)
+        if who is None or not _lives(who):
+            return attempt.record_end(folder, 137, "stopped", "its runner did not answer and was killed")
+        await asyncio.sleep(_POLL_S)
+    raise TransientError(f"Session {handle.session} cannot be ended; look at its processes with `ps`.")
+
+
+async def sweep(sessions: Path, alive: frozenset[SessionId], min_age_s: float) -> tuple[SessionId, ...]:
+    """End every process below `sessions` whose session is not in `alive` and that is older than `min_age_s`."""
     swept: list[SessionId] = []
     for session, number in await asyncio.to_thread(attempt.unfinished, sessions):
         folder = SessionFolder(root=sessions / session)
         who = attempt.started(folder.attempt(number))
-        if session in alive or who is None or who.get("mode") == INSIDE:
+        if (
+            session in alive
+            or who is None
+            or who.get("mode") == INSIDE
+            or attempt.age_s(folder.attempt(number)) < min_age_s
+        ):
             continue
         state = await stop(Handle(session=session, attempt=number, engine="process", identity="", folder=folder), 1.0)
         if state.reason != "lost":

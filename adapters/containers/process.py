@@ -24,11 +24,19 @@ class ProcessEngine:
 
     name = "process"
 
-    def __init__(self, sessions: Path, cache: Path, binary: Path, lease_s: float = attempt.LEASE_S) -> None:
+    def __init__(
+        self,
+        sessions: Path,
+        cache: Path,
+        binary: Path,
+        lease_s: float = attempt.LEASE_S,
+        sweep_age_s: float = attempt.SWEEP_AGE_S,
+    ) -> None:
         self._sessions = sessions
         self._cache = cache
         self._binary = binary
         self._lease_s = lease_s
+        self._sweep_age_s = sweep_age_s
         self._isolation: Isolation | None = None
         self._bwrap: Path | None = None
         self._options: frozenset[str] = frozenset()
@@ -44,7 +52,10 @@ class ProcessEngine:
     async def start_or_attach(self, launch: Launch) -> Handle:
         """See `domain.ports.Engine`. Raises TransientError where no runner came up."""
         isolated = (await self.isolation()).isolated
-        return await self._start(launch, self._binary, isolated=isolated)
+        try:
+            return await self._start(launch, self._binary, isolated=isolated)
+        except OSError as e:
+            raise attempt.cannot_prepare(launch, e) from e
 
     async def read(self, handle: Handle, offset: int, limit: int = 1 << 20) -> bytes:
         """See `domain.ports.Engine`."""
@@ -60,7 +71,7 @@ class ProcessEngine:
 
     async def sweep(self, alive: frozenset[SessionId]) -> tuple[SessionId, ...]:
         """See `domain.ports.Engine`. This installation's processes are those whose folders lie in its home."""
-        return await host.sweep(self._sessions, alive)
+        return await host.sweep(self._sessions, alive, self._sweep_age_s)
 
     # ------------------------------------------------------------ start
 

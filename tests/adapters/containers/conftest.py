@@ -117,14 +117,14 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     sessions, installation = tmp_path / "sessions", str(uuid.uuid4())
     if request.param == "process":
 
-        def process(binary: Path = SHELL, lease_s: float = LEASE_S) -> Engine:
-            return ProcessEngine(sessions, tmp_path / "cache", binary, lease_s)
+        def process(binary: Path = SHELL, lease_s: float = LEASE_S, sweep_age_s: float = 0.0) -> Engine:
+            return ProcessEngine(sessions, tmp_path / "cache", binary, lease_s, sweep_age_s)
 
         return process
     image = request.getfixturevalue("docker_engine").session_image
 
-    def container(binary: Path = SHELL, lease_s: float = LEASE_S) -> Engine:
-        return ContainerEngine(sessions, installation, image, binary, lease_s=lease_s)
+    def container(binary: Path = SHELL, lease_s: float = LEASE_S, sweep_age_s: float = 0.0) -> Engine:
+        return ContainerEngine(sessions, installation, image, binary, lease_s=lease_s, sweep_age_s=sweep_age_s)
 
     return container
 

@@ -8,6 +8,9 @@ import time
 import uuid
 from pathlib import Path
 
+import pytest
+
+from domain.errors import TransientError
 from domain.ports import Handle, Limits
 from tests.adapters.containers.conftest import Bench, processes_with
 
@@ -169,6 +172,20 @@ async def test_sweep_ends_what_nobody_wants_and_nothing_else(bench: Bench, tmp_p
     assert (await bench.end(orphan)).reason in {"stopped", "lost"}
     assert await bench.engine.exited(wanted) is None
     assert await bench.engine.sweep(frozenset({wanted.session})) == ()
+
+
+async def test_sweep_spares_what_was_started_after_the_list_was_made(bench: Bench) -> None:
+    handle = await bench.engine.start_or_attach(bench.launch("sleep 60"))
+    assert await bench.make(sweep_age_s=60.0).sweep(frozenset()) == ()
+    assert await bench.engine.exited(handle) is None
+
+
+async def test_a_folder_that_cannot_be_written_says_so(bench: Bench) -> None:
+    bench.sessions.mkdir(parents=True)
+    launch = bench.launch("exit 0")
+    launch.folder.root.write_text("in the way")
+    with pytest.raises(TransientError, match="free space in"):
+        await bench.engine.start_or_attach(launch)
 
 
 async def test_it_starts_within_reason_and_leaves_no_zombie(bench: Bench) -> None:
