@@ -105,6 +105,7 @@ def program(file: Path, text: str = PROGRAM) -> Path:
 # ---------------------------------------------------------------- download
 
 
+@pytest.mark.usefixtures("bare")
 async def test_it_downloads_the_one_version_shows_its_sha256_and_keeps_it(host: Host, tmp_path: Path) -> None:
     told: list[str] = []
     found = await server.find(settings(tmp_path, "download"), told.append, archive=host.pattern)
