@@ -115,7 +115,10 @@ def _behind(settings: Settings, environ: Mapping[str, str], recorder: Recorder, 
     clock = SystemClock()
     records = LateRecords(settings.database_url)
     stack.push_async_callback(records.close)
-    http = aiohttp.ClientSession(auto_decompress=False, trust_env=True, cookie_jar=aiohttp.DummyCookieJar())
+    # The scripted model lies on loopback, where an owner's proxy would not find it.
+    http = aiohttp.ClientSession(
+        auto_decompress=False, trust_env=not settings.scripted, cookie_jar=aiohttp.DummyCookieJar()
+    )
     stack.push_async_callback(http.close)
     prober, logs = sight(settings, clock, stack)
     credential = credential_of(settings.anthropic_api_key, settings.claude_oauth_token, scripted=settings.scripted)

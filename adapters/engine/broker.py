@@ -4,7 +4,8 @@ import asyncio
 import uuid
 from weakref import WeakValueDictionary
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.engine.updates import (
     AnsweredWithFaultError,
@@ -15,7 +16,7 @@ from adapters.engine.updates import (
 )
 from domain.action import ActionAnswer, ActionRequest, ActionState
 from domain.engine import UPDATE_ACT, UPDATE_CONSIDER
-from domain.errors import EngineUnavailableError, FatalError
+from domain.errors import EngineUnavailableError, FatalError, TransientError
 from domain.ids import digest
 from domain.ports import BrokerAnswer
 
@@ -64,7 +65,13 @@ class TemporalBroker:
         async def call() -> ActionAnswer:
             client = await self._client()
             handle = client.get_workflow_handle(workflow_id)
-            return await handle.execute_update(name, request, id=update_id, result_type=ActionAnswer)
+            try:
+                return await handle.execute_update(name, request, id=update_id, result_type=ActionAnswer)
+            except RPCError as e:
+                if e.status == RPCStatusCode.NOT_FOUND and await _runs(handle):
+                    # Only the update is unknown: a server that was killed forgets what no worker had seen yet.
+                    raise TransientError("the engine forgot the question") from e
+                raise
 
         try:
             answer = await patiently(call, patience_s, away_s=self._away_patience_s)
@@ -82,6 +89,10 @@ class TemporalBroker:
 
 
 _BEFORE_A_PERSON = frozenset({ActionState.WAITING, ActionState.REQUESTED})
+
+
+async def _runs(handle: WorkflowHandle[object, object]) -> bool:
+    return (await handle.describe()).close_time is None
 
 
 def _key(request: ActionRequest) -> str:

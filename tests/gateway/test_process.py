@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -18,8 +17,7 @@ from config.clock import SystemClock
 from config.settings import Settings
 from demo.model import Scenario, serve
 from domain.engine import TASK_QUEUE_CONTROL
-from domain.errors import FatalError, TransientError
-from domain.ids import ServiceId, SessionId
+from domain.ids import ServiceId
 from domain.incident import Alert
 from domain.session import SessionStatus
 from tests.support import claude_cli, gateway
@@ -138,28 +136,3 @@ async def test_a_wrong_setting_is_one_line_and_exit_2(tmp_path: Path):
         )
         assert await asyncio.wait_for(started.wait(), 15) == 2
     assert process.log.read_text().count("\n") == 1
-
-
-async def test_the_worker_opens_and_closes_doors_and_waits_for_a_gateway_that_restarts(tmp_path: Path):
-    process = GatewayProcess(tmp_path / "home" / ("long" * 30), "http://127.0.0.1:9")
-    await process.start()
-    door = gateway.make_door(process.home, 2)
-    await process.doors.open(door)
-    await process.doors.open(door)
-    assert await process.doors.opened() == (door.session,)
-    await process.kill()
-    opening = asyncio.create_task(process.doors.open(gateway.make_door(process.home, 1)))
-    await asyncio.sleep(0.3)
-    await process.start()
-    await opening
-    assert len(await process.doors.opened()) == 2
-    await process.doors.close(door.session)
-    await process.doors.close(door.session)
-    assert door.session not in await process.doors.opened()
-    with pytest.raises(FatalError, match="plain folder"):
-        await process.doors.open(gateway.make_door(tmp_path, 1))
-    await process.stop()
-    impatient = process.doors
-    impatient._patience_s = 0.3
-    with pytest.raises(TransientError):
-        await impatient.close(SessionId("x"))

@@ -3,7 +3,9 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,3 +170,24 @@ async def test_a_server_that_is_away_is_a_denial_with_words():
         raise EngineUnavailableError("not yet")
 
     assert (await TemporalBroker(never, away_patience_s=0.3).consider("x", wish())).decision == "deny"
+
+
+async def test_an_action_survives_a_server_that_is_killed_while_it_runs(tmp_path: Path):
+    database, port = tmp_path / "temporal.db", free_port()
+    async with AsyncExitStack() as first:
+        client, _ = await first.enter_async_context(dev_server(database, port))
+        worker = Worker(client, task_queue=TASK_QUEUE_CONTROL, workflows=[CountingEscalation])
+        async with worker:
+            handle = await open_one(client)
+            broker = TemporalBroker(client)
+            request = wish(seconds=2)
+            asked = asyncio.create_task(broker.act(handle.id, request))
+            while (await handle.query(CountingEscalation.story))["effects"] == 0:
+                await asyncio.sleep(0.05)
+            waiting = asyncio.create_task(broker.consider(handle.id, wish()))
+            await first.aclose()  # SIGKILL
+            await asyncio.sleep(0.5)
+            async with dev_server(database, port):
+                answers = await asyncio.wait_for(asyncio.gather(asked, waiting), 60)
+                assert [a.decision for a in answers] == ["allow", "allow"]
+                assert (await handle.query(CountingEscalation.story))["effects"] == 1
