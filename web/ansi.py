@@ -37,7 +37,9 @@ def _span(text: str, classes: frozenset[str]) -> Markup:
 
 
 def _visible(text: str) -> str:
-    text = _CONTROL.sub(lambda m: "" if m.group() == "\r" else chr(0x2400 + ord(m.group())) if ord(m.group()) < 0x20 else "\ufffd", text)
+    text = _CONTROL.sub(
+        lambda m: "" if m.group() == "\r" else chr(0x2400 + ord(m.group())) if ord(m.group()) < 0x20 else "\ufffd", text
+    )
     return _BIDI.sub(lambda m: f"[U+{ord(m.group()):04X}]", text)
 
 

@@ -1,8 +1,7 @@
 """The dashboard as an ASGI application."""
 
-from contextlib import asynccontextmanager
 from collections.abc import AsyncGenerator
-from urllib.parse import urlsplit
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -27,7 +26,6 @@ def create_app(site: Site) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        root_path=root_path_of(site.settings.public_url),
         lifespan=lifespan,
         redirect_slashes=False,
         max_body_size=MAX_BODY,
@@ -37,8 +35,3 @@ def create_app(site: Site) -> FastAPI:
     add_handlers(app)
     app.add_middleware(Guard, public_url=site.settings.public_url)
     return app
-
-
-def root_path_of(public_url: str) -> str:
-    """The path prefix under which a proxy shows us: `/ops` of https://home.example/ops/."""
-    return urlsplit(public_url).path.rstrip("/")

@@ -35,7 +35,9 @@ def load(root: Path = ROOT) -> dict[str, Asset]:
     """Read every file once. Raises MissingAssetError with the command that fetches what is missing."""
     missing = [path for path in FILES.values() if not (root / path).is_file()]
     if missing:
-        raise MissingAssetError(f"static files are missing: {', '.join(missing)}; run ./dev setup, which copies them from the npm lock file")
+        raise MissingAssetError(
+            f"static files are missing: {', '.join(missing)}; run ./dev setup, which copies them from the npm lock file"
+        )
     return {name: _read(name, root / path) for name, path in FILES.items()}
 
 

@@ -77,7 +77,10 @@ def tier_chart(detail: IncidentView, now: datetime) -> TierChart:
         lanes=lanes,
         bars=tuple(_bars(detail, x, now)),
         marks=tuple(_marks(detail, x)),
-        ticks=tuple(Tick(x=round(LEFT + share * (WIDTH - LEFT - RIGHT), 1), text=_offset(share * span)) for share in (0, 0.25, 0.5, 0.75, 1)),
+        ticks=tuple(
+            Tick(x=round(LEFT + share * (WIDTH - LEFT - RIGHT), 1), text=_offset(share * span))
+            for share in (0, 0.25, 0.5, 0.75, 1)
+        ),
     )
 
 
@@ -95,7 +98,9 @@ def _bars(detail: IncidentView, x: Scale, now: datetime) -> Iterable[Bar]:
 
 
 def _bar(lane: int, left: float, right: float, tone: str, label: str, href: str = "") -> Bar:
-    return Bar(lane=lane, x=left, y=_y(lane) + 10, width=max(right - left, _SMALLEST), tone=tone, label=label, href=href)
+    return Bar(
+        lane=lane, x=left, y=_y(lane) + 10, width=max(right - left, _SMALLEST), tone=tone, label=label, href=href
+    )
 
 
 def _marks(detail: IncidentView, x: Scale) -> Iterable[Mark]:
@@ -105,7 +110,12 @@ def _marks(detail: IncidentView, x: Scale) -> Iterable[Mark]:
         yield _approval_mark(p, x)
     for t in detail.timeline:
         if t.kind in {"verified", "not_verified", "joined"}:
-            yield Mark(x=x(t.at), y=_y(0) + 17, tone={"verified": "good", "not_verified": "bad"}.get(t.kind, "plain"), label=t.text)
+            yield Mark(
+                x=x(t.at),
+                y=_y(0) + 17,
+                tone={"verified": "good", "not_verified": "bad"}.get(t.kind, "plain"),
+                label=t.text,
+            )
 
 
 def _action_mark(action: Action, x: Scale) -> Mark:
@@ -117,7 +127,12 @@ def _action_mark(action: Action, x: Scale) -> Mark:
 def _approval_mark(approval: Approval, x: Scale) -> Mark:
     at = approval.decided_at or approval.requested_at
     lane = min(approval.action.tier, 3)
-    return Mark(x=x(at), y=_y(lane) + 17, tone=TONES.get(approval.state, "plain"), label=f"approval {words(approval.state)} {approval.decided_by}".strip())
+    return Mark(
+        x=x(at),
+        y=_y(lane) + 17,
+        tone=TONES.get(approval.state, "plain"),
+        label=f"approval {words(approval.state)} {approval.decided_by}".strip(),
+    )
 
 
 def _offset(seconds: float) -> str:
@@ -126,4 +141,3 @@ def _offset(seconds: float) -> str:
     if seconds < 120:
         return f"+{seconds:.0f} s"
     return f"+{seconds / 60:.0f} min" if seconds < 7200 else f"+{seconds / 3600:.1f} h"
-

@@ -7,7 +7,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.errors import ConfigurationError, EngineUnavailableError, FatalError, OldSchemaError, RecordUnavailableError, TransientError
+from domain.errors import (
+    ConfigurationError,
+    EngineUnavailableError,
+    FatalError,
+    OldSchemaError,
+    RecordUnavailableError,
+    TransientError,
+)
 from web.site import site_of
 
 _log = structlog.get_logger("web")

@@ -58,12 +58,20 @@ def zone_of(name: str) -> tzinfo:
 
 
 def time_element(at: datetime | None, now: datetime, zone: tzinfo, mode: str = "relative") -> Markup:
-    """A <time> element. `mode`: relative, clock (17:40) or absolute. Nothing known gives a dash."""
+    """A <time> element. `mode`: relative, clock (17:40), exact (17:40:12) or absolute. Nothing known gives a dash."""
     if at is None:
         return Markup('<span class="muted">never</span>')
-    texts = {"relative": relative(at, now), "clock": clock_time(at, zone), "absolute": absolute(at, zone)}
+    exact = at.astimezone(zone).strftime("%H:%M:%S")
+    texts = {
+        "relative": relative(at, now),
+        "clock": clock_time(at, zone),
+        "exact": exact,
+        "absolute": absolute(at, zone),
+    }
     iso = at.astimezone(UTC).isoformat(timespec="seconds")
-    return Markup('<time datetime="{}" title="{}" data-mode="{}">{}</time>').format(iso, absolute(at, zone), mode, texts[mode])
+    return Markup('<time datetime="{}" title="{}" data-mode="{}">{}</time>').format(
+        iso, absolute(at, zone), mode, texts[mode]
+    )
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -100,11 +108,16 @@ _WORDS = {
 
 # What a colour says. Never alone: each badge carries its word and a shape.
 TONES = {
-    **dict.fromkeys(("up", "ok", "resolved", "done", "completed", "approved", "confirmed", "delivered", "self_healed", "reported"), "good"),
+    **dict.fromkeys(
+        ("up", "ok", "resolved", "done", "completed", "approved", "confirmed", "delivered", "self_healed", "reported"),
+        "good",
+    ),
     **dict.fromkeys(("down", "fail", "failed", "needs_person", "interrupted", "auth", "invalid"), "bad"),
     **dict.fromkeys(("degraded", "warn", "error", "limit", "expired", "refused", "denied", "retry_later"), "warn"),
     **dict.fromkeys(("waiting", "pending", "deferred"), "ask"),
-    **dict.fromkeys(("open", "running", "verifying", "watching", "performing", "permitted", "requested", "reserved"), "live"),
+    **dict.fromkeys(
+        ("open", "running", "verifying", "watching", "performing", "permitted", "requested", "reserved"), "live"
+    ),
 }
 MARKS = {"good": "✓", "bad": "✕", "warn": "!", "ask": "?", "live": "●", "plain": "○"}
 
@@ -112,12 +125,17 @@ MARKS = {"good": "✓", "bad": "✕", "warn": "!", "ask": "?", "live": "●", "p
 def badge(state: str, label: str = "") -> Markup:
     """A state with colour, shape and word."""
     tone = TONES.get(state, "plain")
-    return Markup('<span class="badge {}"><span aria-hidden="true">{}</span> {}</span>').format(tone, MARKS[tone], label or words(state))
+    return Markup('<span class="badge {}"><span aria-hidden="true">{}</span> {}</span>').format(
+        tone, MARKS[tone], label or words(state)
+    )
 
 
 def breakable(text: str) -> Markup:
     """Let a long identifier wrap at its separators."""
-    return Markup("").join(Markup("{}<wbr>").format(part) if part.endswith(("/", ".", "_", "-")) else escape(part) for part in _pieces(text))
+    return Markup("").join(
+        Markup("{}<wbr>").format(part) if part.endswith(("/", ".", "_", "-")) else escape(part)
+        for part in _pieces(text)
+    )
 
 
 def _pieces(text: str) -> list[str]:

@@ -33,7 +33,9 @@ def row(line: OutputLine) -> LogRow:
     """The row of one stored line: the CLI's JSON in words, anything else as it is."""
     kind, label, text = _words(line)
     shown = text[:SHOWN]
-    return LogRow(seq=line.seq, at=line.at, kind=kind, label=label, html=ansi.to_html(shown), cut=len(text) - len(shown))
+    return LogRow(
+        seq=line.seq, at=line.at, kind=kind, label=label, html=ansi.to_html(shown), cut=len(text) - len(shown)
+    )
 
 
 def plain(line: OutputLine) -> str:
@@ -94,7 +96,7 @@ def _message(event: dict[str, Any]) -> tuple[str, str, str] | None:
         return ("say", "Claude", content) if event["type"] == "assistant" else ("note", "prompt", content)
     if not isinstance(content, list):
         return None
-    blocks = [_block(cast("dict[str, Any]", b)) for b in cast("list[object]", content) if isinstance(b, dict)]
+    blocks = [_block(cast("dict[str, Any]", b)) for b in cast("list[Any]", content) if isinstance(b, dict)]
     if not blocks:
         return None
     kind, label, _ = blocks[0]
@@ -140,16 +142,16 @@ def _result_text(content: object) -> str:
 
 def _texts(blocks: Iterable[object]) -> Iterable[str]:
     for block in blocks:
-        if isinstance(block, dict) and isinstance(text := cast("dict[str, Any]", block).get("text"), str):
-            yield text
-        else:
-            yield _compact(block)
+        text = cast("dict[str, object]", block).get("text") if isinstance(block, dict) else None
+        yield text if isinstance(text, str) else _compact(cast("object", block))
 
 
 def _result(event: dict[str, Any]) -> tuple[str, str, str]:
     ok = event.get("subtype") == "success" and not event.get("is_error")
     turns, cost = event.get("num_turns", "?"), event.get("total_cost_usd")
-    head = f"ended: {event.get('subtype', '?')}, {turns} turns" + (f", ${cost:.4f}" if isinstance(cost, float | int) else "")
+    head = f"ended: {event.get('subtype', '?')}, {turns} turns" + (
+        f", ${cost:.4f}" if isinstance(cost, float | int) else ""
+    )
     report = event.get("structured_output")
     summary = cast("dict[str, Any]", report).get("summary") if isinstance(report, dict) else event.get("result")
     return ("end" if ok else "error"), "end", f"{head}\n{summary}" if isinstance(summary, str) and summary else head

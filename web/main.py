@@ -21,10 +21,11 @@ from config.settings import Settings, load
 from domain.errors import ConfigurationError, TiercelError
 from domain.ids import SessionId
 from web import assets as static
-from web.app import create_app, root_path_of
+from web.app import create_app
 from web.formats import zone_of
 from web.live.hub import Hub
 from web.rendering import Chrome, Renderer, make_environment
+from web.security import root_path_of
 from web.services.actions import PATIENCE_S, Actions
 from web.services.engine_link import EngineLink
 from web.services.insights import Insights
@@ -46,7 +47,9 @@ async def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     logs.configure(settings, "web")
     if settings.database_url is None:
-        raise ConfigurationError("DATABASE_URL is not set; start everything with `tiercel up`, or set it to the record's address")
+        raise ConfigurationError(
+            "DATABASE_URL is not set; start everything with `tiercel up`, or set it to the record's address"
+        )
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(Pool(settings.database_url.get_secret_value()))
         await check_schema(pool)
@@ -64,7 +67,12 @@ async def run(settings: Settings) -> None:
             timeout_graceful_shutdown=GRACEFUL_S,
             proxy_headers=False,
         )
-        logs.logger("web").info("ready", address=f"http://{settings.web_host}:{settings.web_port}/", scripted=settings.scripted, dry_run=settings.dry_run)
+        logs.logger("web").info(
+            "ready",
+            address=f"http://{settings.web_host}:{settings.web_port}/",
+            scripted=settings.scripted,
+            dry_run=settings.dry_run,
+        )
         await ClosingServer(config, site.hub).serve()
 
 
@@ -92,13 +100,20 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
         return tuple(await reads.read_output(SessionId(session), attempt, after, limit))
 
     hub = Hub(read_lines)  # type: ignore[arg-type]
-    listener = Listener(pool.url, (OUTPUT, CHANGED), heard=lambda channel, payload: tell(hub, channel, payload), wake_everybody=hub.lost_track)
+    listener = Listener(
+        pool.url,
+        (OUTPUT, CHANGED),
+        heard=lambda channel, payload: tell(hub, channel, payload),
+        wake_everybody=hub.lost_track,
+    )
     engine = EngineLink(lambda: temporal.connect(settings))
     slots = UpdateSlots(settings.home / "run")
     acting = Actions(
         client=engine.client,
         ledger=TemporalLedger(engine.client, slots, PATIENCE_S),
-        escalations=TemporalEscalations(engine.client, settings.escalation_policy, lambda: settings.dry_run, clock, PATIENCE_S),
+        escalations=TemporalEscalations(
+            engine.client, settings.escalation_policy, lambda: settings.dry_run, clock, PATIENCE_S
+        ),
         records=IncidentStore(pool),
         clock=clock,
         tiers=settings.tiers,
@@ -110,7 +125,9 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
         actions=acting,
         engine=engine,
         hub=hub,
-        renderer=Renderer(make_environment(files, root_path_of(settings.public_url)), chrome, zone_of(settings.timezone), clock.now),
+        renderer=Renderer(
+            make_environment(files, root_path_of(settings.public_url)), chrome, zone_of(settings.timezone), clock.now
+        ),
         assets=files,
         now=clock.now,
         temporal_ui=lambda: temporal_ui(settings),
@@ -124,7 +141,7 @@ def tell(hub: Hub, channel: str, payload: str) -> None:
     if channel == CHANGED:
         hub.changed(payload)
         return
-    session, attempt, seq = (payload.split(":") + ["", ""])[:3]
+    session, attempt, seq = [*payload.split(":"), "", ""][:3]
     if attempt.isdecimal() and seq.isdecimal():
         hub.output(session, int(attempt), int(seq))
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -20,22 +19,29 @@ THEMES = ("auto", "light", "dark")
 
 def make_environment(assets: Mapping[str, Asset], root_path: str) -> Environment:
     """Escapes whatever the file is called, and an unknown name is an error, not an empty string."""
-    env = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.globals.update(
-        asset=lambda name: f"{root_path}/static/{assets[name].sha8}/{name}",
-        badge=formats.badge,
-        words=formats.words,
-        breakable=formats.breakable,
-        count=formats.count,
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    env.filters.update(duration=formats.duration, thousands=formats.thousands, money=formats.money, query=_query)
-    env.globals["ui"] = env.get_template("_ui.html").module
+
+    def asset(name: str) -> str:
+        return f"{root_path}/static/{assets[name].sha8}/{name}"
+
+    words: dict[str, Any] = {
+        "asset": asset,
+        "badge": formats.badge,
+        "words": formats.words,
+        "breakable": formats.breakable,
+        "count": formats.count,
+    }
+    env.globals.update(words)
+    env.filters.update(duration=formats.duration, thousands=formats.thousands, money=formats.money)
+    words["ui"] = env.get_template("_ui.html").module
+    env.globals.update(words)
     return env
-
-
-def _query(values: Mapping[str, Any]) -> str:
-    pairs = [(k, str(v)) for k, v in values.items() if v not in (None, "", False)]
-    return "?" + urlencode(pairs) if pairs else "?"
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class Renderer:
             return formats.time_element(at, now, self._zone, mode)
 
         theme = request.cookies.get("theme", "auto")
-        here = _path(request, root) + (f"?{request.url.query}" if request.url.query else "")
+        here = str(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
         return {
             "chrome": self._chrome,
             "now": now,
@@ -107,9 +113,3 @@ def wanted_block(request: Request) -> str:
     if request.headers.get("hx-request") != "true":
         return ""
     return request.headers.get("hx-target", "").partition("#")[2].replace("-", "_")
-
-
-def _path(request: Request, root: str) -> str:
-    """The path as the browser knows it, whether or not a proxy took the prefix off."""
-    path = str(request.scope["path"])
-    return path if path.startswith(root + "/") or path == root else root + path

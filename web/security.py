@@ -35,7 +35,12 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 def allowed_hosts(public_url: str) -> frozenset[str]:
     """Host names under which we answer: loopback, and the one of `public_url`."""
     host = urlsplit(public_url).hostname if public_url else None
-    return LOOPBACK | ({host.lower()} if host else frozenset())
+    return LOOPBACK | {host.lower()} if host else LOOPBACK
+
+
+def root_path_of(public_url: str) -> str:
+    """The path prefix under which a proxy shows us: `/ops` of https://home.example/ops/."""
+    return urlsplit(public_url).path.rstrip("/")
 
 
 def host_name(host_header: str) -> str:
@@ -81,6 +86,7 @@ class Guard:
         self._app = app
         self._public_url = public_url
         self._hosts = allowed_hosts(public_url)
+        self._root = root_path_of(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse or pass on; lifespan passes untouched, WebSockets do not exist here."""
@@ -89,6 +95,7 @@ class Guard:
             return
         if scope["type"] != "http":
             return
+        self._place(scope)
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex[:12]
@@ -106,6 +113,16 @@ class Guard:
         reason = refusal(scope["method"], headers, self._hosts, self._public_url)
         if reason is not None:
             status = 421 if reason.startswith("this dashboard") else 403
-            await PlainTextResponse(f"Refused: {reason}. (request {request_id})\n", status_code=status)(scope, receive, guarded_send)
+            await PlainTextResponse(f"Refused: {reason}. (request {request_id})\n", status_code=status)(
+                scope, receive, guarded_send
+            )
             return
         await self._app(scope, receive, guarded_send)
+
+    def _place(self, scope: Scope) -> None:
+        """Whether a proxy keeps the prefix or takes it off, the application sees it kept."""
+        if not self._root:
+            return
+        scope["root_path"] = self._root
+        if not (scope["path"] == self._root or scope["path"].startswith(self._root + "/")):
+            scope["path"] = self._root + scope["path"]

@@ -1,4 +1,7 @@
-"""What templates receive: frozen, worked out, free of engine objects. Plain rows come as adapters/database/records.py has them."""
+"""What templates receive: frozen, worked out, free of engine objects.
+
+Plain rows come as adapters/database/records.py has them.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -154,4 +157,9 @@ class ServiceView:
 def bucket(slot: UptimeSlot) -> Bucket:
     """An uptime slot with its colour."""
     tones = {"up": "good", "degraded": "warn", "down": "bad"}
-    return Bucket(at=slot.start, total=slot.ok + slot.warn + slot.fail + slot.error, failed=slot.fail, tone=tones.get(slot.status, "none"))
+    return Bucket(
+        at=slot.start,
+        total=slot.ok + slot.warn + slot.fail + slot.error,
+        failed=slot.fail,
+        tone=tones.get(slot.status, "none"),
+    )

@@ -17,7 +17,9 @@ COALESCE_S = 0.05  # a burst of changes becomes one event
 RenderRows = Callable[[LogKey, Sequence[OutputLine]], str]
 
 
-async def events(hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows) -> AsyncIterator[ServerSentEvent]:
+async def events(
+    hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows
+) -> AsyncIterator[ServerSentEvent]:
     """Yield until the client leaves or the process closes. Every event's id is the exact place reached."""
     subscription = hub.subscribe(topics, cursors)
     place = dict(cursors)

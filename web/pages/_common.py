@@ -53,7 +53,9 @@ def note_url(request: Request) -> Callable[[str, str], str]:
 def acted(request: Request, act: Act, back: str, *, leave: bool = False) -> Response:
     """What the person is told. htmx gets a sentence (or a new page with `leave`), a plain form goes `back`."""
     if not act.accepted:
-        raise PageError(409, act.message, f"See {address(request, 'incident_show', incident=act.incident)}" if act.incident else "")
+        raise PageError(
+            409, act.message, f"See {address(request, 'incident_show', incident=act.incident)}" if act.incident else ""
+        )
     if request.headers.get("hx-request") != "true":
         return RedirectResponse(back, status_code=303)
     if leave:

@@ -8,5 +8,5 @@ from web.site import site_of
 
 
 async def handle(request: Request) -> Response:
-    """GET /about"""
+    """GET /about."""
     return site_of(request).renderer.page(request, "about.html", await frame(request, "", live=False))

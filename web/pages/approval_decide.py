@@ -23,5 +23,7 @@ async def handle(
     found = await site.insights.approval(approval)
     if found is None:
         raise PageError(404, f"There is no approval {approval}.")
-    act = await site.actions.decide(found, digest=digest, approve=decision == "approve", reason=reason, actor=actor_of(request))
+    act = await site.actions.decide(
+        found, digest=digest, approve=decision == "approve", reason=reason, actor=actor_of(request)
+    )
     return acted(request, act, address(request, "approval_show", approval=approval))

@@ -9,10 +9,12 @@ from web.site import site_of
 
 
 async def handle(request: Request, approval: str) -> Response:
-    """GET /approvals/{approval}"""
+    """GET /approvals/{approval}."""
     site = site_of(request)
     found = await site.insights.approval(approval)
     if found is None:
         raise PageError(404, f"There is no approval {approval}.", "It may have been removed after the retention time.")
     engine_down = found.state == "pending" and not await site.engine.alive()
-    return site.renderer.page(request, "approval.html", await frame(request, "approvals_list", a=found, engine_down=engine_down))
+    return site.renderer.page(
+        request, "approval.html", await frame(request, "approvals_list", a=found, engine_down=engine_down)
+    )

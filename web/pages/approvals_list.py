@@ -8,7 +8,7 @@ from web.site import site_of
 
 
 async def handle(request: Request) -> Response:
-    """GET /approvals"""
+    """GET /approvals."""
     site = site_of(request)
     pending, decided = await site.insights.approvals()
     engine_down = bool(pending) and not await site.engine.alive()

@@ -8,7 +8,7 @@ from web.site import site_of
 
 
 async def handle(request: Request) -> Response:
-    """GET /cooldowns"""
+    """GET /cooldowns."""
     site = site_of(request)
     rows, untouched = await site.insights.cooldowns()
     context = await frame(request, "cooldowns_list", "ledger", "action", rows=rows, untouched=untouched)

@@ -17,7 +17,7 @@ MAX_TOPICS = 64
 
 
 async def handle(request: Request, topics: str = "", after: str = "") -> Response:
-    """GET /events?topics=incident,approval&after=<session>:<attempt>:<seq>"""
+    """GET /events?topics=incident,approval&after=<session>:<attempt>:<seq>."""
     site = site_of(request)
     wanted = frozenset(t.strip() for t in topics[:4096].split(",")[:MAX_TOPICS] if t.strip())
     places = cursor.parse(after)
@@ -27,4 +27,6 @@ async def handle(request: Request, topics: str = "", after: str = "") -> Respons
     def render(key: LogKey, lines: Sequence[OutputLine]) -> str:
         return rows_html(site.renderer, request, key, lines)
 
-    return EventSourceResponse(events(site.hub, wanted, places, render), ping=3600, headers={"cache-control": "no-store"})
+    return EventSourceResponse(
+        events(site.hub, wanted, places, render), ping=3600, headers={"cache-control": "no-store"}
+    )

@@ -12,7 +12,7 @@ from web.site import actor_of, site_of
 
 
 async def handle(request: Request, incident: str, reason: Annotated[str, Form(max_length=500)] = "") -> Response:
-    """POST /incidents/{incident}/close"""
+    """POST /incidents/{incident}/close."""
     site = site_of(request)
     view = await site.insights.incident(incident)
     if view is None:

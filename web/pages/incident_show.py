@@ -25,14 +25,18 @@ KINDS = {
 
 
 async def handle(request: Request, incident: str) -> Response:
-    """GET /incidents/{incident}"""
+    """GET /incidents/{incident}."""
     site = site_of(request)
     view = await site.insights.incident(incident)
     if view is None:
         if request.query_params.get("started"):
             context = await frame(request, "incidents_list", f"incident:{incident}", incident=incident)
             return site.renderer.page(request, "starting.html", context, 202)
-        raise PageError(404, f"There is no incident {incident}.", "It may have been removed after the retention time; the list has all that are kept.")
+        raise PageError(
+            404,
+            f"There is no incident {incident}.",
+            "It may have been removed after the retention time; the list has all that are kept.",
+        )
     shown = chosen(view, request.query_params.get("log", ""))
     context = await frame(
         request,
@@ -42,14 +46,24 @@ async def handle(request: Request, incident: str) -> Response:
         sentence=sentence(view),
         chart=charts.tier_chart(view, site.now()),
         shown=shown,
-        log=await log_context(request, site, view, shown) if shown else None,
+        log=await log_context(request, site, shown) if shown else None,
         isolation_missing=_not_isolated(view),
         engine_down=view.row.closed_at is None and not await site.engine.alive(),
         workflow_link=_workflow_link(site, view),
-        tone=lambda kind: KINDS.get(kind, "plain"),
-        mark=lambda kind: MARKS[KINDS.get(kind, "plain")],
+        tone=tone,
+        mark=mark,
     )
     return site.renderer.page(request, "incident.html", context)
+
+
+def tone(kind: str) -> str:
+    """The colour of an entry of the history."""
+    return KINDS.get(kind, "plain")
+
+
+def mark(kind: str) -> str:
+    """Its shape."""
+    return MARKS[tone(kind)]
 
 
 def chosen(view: IncidentView, key: str) -> SessionView | None:
@@ -58,15 +72,18 @@ def chosen(view: IncidentView, key: str) -> SessionView | None:
     return named or (view.sessions[-1] if view.sessions else None)
 
 
-async def log_context(request: Request, site: Site, view: IncidentView, shown: SessionView) -> dict[str, Any]:
-    """The pane. A refresh sends it empty: the browser keeps the pane that it has, or fills a new one from the stream."""
+async def log_context(request: Request, site: Site, shown: SessionView) -> dict[str, Any]:
+    """The pane. A refresh sends it empty: the browser keeps the pane it has, or fills a new one from the stream."""
     session, attempt = shown.row.id, shown.row.attempt
-    del view
     if request.headers.get("hx-request") == "true":
         window = LogWindow(session, attempt, (), 0)
     else:
         line = request.query_params.get("line", "")
-        window = await (site.insights.around(session, attempt, int(line)) if line.isdecimal() and len(line) < 16 else site.insights.tail(session, attempt))  # noqa: PLR2004
+        window = await (
+            site.insights.around(session, attempt, int(line))
+            if line.isdecimal() and len(line) < 16
+            else site.insights.tail(session, attempt)
+        )
     later = max(0, window.newest - window.last)
     return {
         "id": f"log-{session}-{attempt}",

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from fastapi.encoders import jsonable_encoder
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from adapters.database.records import IncidentFilter, IncidentRow, Page
 from domain.incident import CLOSED_STATES, IncidentState
-from fastapi.encoders import jsonable_encoder
 from web.errors import PageError
 from web.formats import words
 from web.pages._common import frame
@@ -37,12 +37,21 @@ class Asked:
     @property
     def query(self) -> str:
         """As an address has it."""
-        pairs = [(k, v) for k, v in (("state", self.state), ("service", self.service), ("trigger", self.trigger), ("after", self.after)) if v]
+        pairs = [
+            (k, v)
+            for k, v in (
+                ("state", self.state),
+                ("service", self.service),
+                ("trigger", self.trigger),
+                ("after", self.after),
+            )
+            if v
+        ]
         return "?" + urlencode(pairs) if pairs else ""
 
 
 async def handle(request: Request) -> Response:
-    """GET /incidents"""
+    """GET /incidents."""
     asked, page = await _read(request)
     site = site_of(request)
     view = {
@@ -58,9 +67,12 @@ async def handle(request: Request) -> Response:
 
 
 async def handle_json(request: Request) -> Response:
-    """GET /incidents.json"""
+    """GET /incidents.json."""
     asked, page = await _read(request)
-    body: dict[str, Any] = {"items": jsonable_encoder(page.rows), "next": replace(asked, after=page.next).query if page.next else ""}
+    body: dict[str, Any] = {
+        "items": jsonable_encoder(page.rows),
+        "next": replace(asked, after=page.next).query if page.next else "",
+    }
     return JSONResponse(body, headers={"cache-control": "no-store"})
 
 
@@ -72,4 +84,6 @@ async def _read(request: Request) -> tuple[Asked, Page[IncidentRow]]:
     insights = site_of(request).insights
     service = (await insights.resolve(asked.service) or asked.service.casefold()) if asked.service else ""
     states = LIVE if asked.state == "live" else (asked.state,) if asked.state else ()
-    return asked, await insights.incidents(IncidentFilter(states=states, service=service, trigger=asked.trigger), asked.after)
+    return asked, await insights.incidents(
+        IncidentFilter(states=states, service=service, trigger=asked.trigger), asked.after
+    )

@@ -8,7 +8,9 @@ from web.site import site_of
 
 
 async def handle(request: Request) -> Response:
-    """GET /"""
+    """GET /."""
     site = site_of(request)
-    context = await frame(request, "overview_show", "incident", "health", "inventory", view=await site.insights.overview())
+    context = await frame(
+        request, "overview_show", "incident", "health", "inventory", view=await site.insights.overview()
+    )
     return site.renderer.page(request, "overview.html", context)

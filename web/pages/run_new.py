@@ -8,11 +8,13 @@ from web.site import site_of
 
 
 async def handle(request: Request) -> Response:
-    """GET /runs/new"""
+    """GET /runs/new."""
     site = site_of(request)
     names = await site.insights.service_names()
     if request.headers.get("hx-request") == "true":
-        html = site.renderer.fragment(request, "_run_form.html", {"services": names, "in_dialog": True, "tiers": site.settings.tiers})
+        html = site.renderer.fragment(
+            request, "_run_form.html", {"services": names, "in_dialog": True, "tiers": site.settings.tiers}
+        )
         return HTMLResponse(html, headers={"cache-control": "no-store"})
     context = await frame(request, "", services=names, in_dialog=False, tiers=site.settings.tiers, live=False)
     return site.renderer.page(request, "run.html", context)

@@ -19,7 +19,7 @@ async def handle(
     tier: Annotated[int, Form(ge=1, le=3)] = 1,
     stay: Annotated[str, Form(max_length=8)] = "",
 ) -> Response:
-    """POST /runs"""
+    """POST /runs."""
     site = site_of(request)
     if what == "patrol":
         return acted(request, await site.actions.patrol(actor_of(request)), address(request, "overview_show"))
@@ -27,7 +27,15 @@ async def handle(
     if service.strip():
         target = await site.insights.resolve(service) or ""
         if not target:
-            raise PageError(422, f"No service answers to '{service}'.", "Choose one from the list, or leave it empty to look at everything.")
+            raise PageError(
+                422,
+                f"No service answers to '{service}'.",
+                "Choose one from the list, or leave it empty to look at everything.",
+            )
     act = await site.actions.look(target, prompt, tier, actor_of(request))
-    back = address(request, "incident_show", incident=act.incident) + "?started=1" if act.incident else address(request, "overview_show")
+    back = (
+        address(request, "incident_show", incident=act.incident) + "?started=1"
+        if act.incident
+        else address(request, "overview_show")
+    )
     return acted(request, act, back, leave=not stay)

@@ -22,7 +22,7 @@ async def handle(
     reason: Annotated[str, Form(max_length=500)] = "",
     minutes: Annotated[int, Form(ge=0, le=A_WEEK)] = 0,
 ) -> Response:
-    """POST /services/{node}/{name}/{kind}"""
+    """POST /services/{node}/{name}/{kind}."""
     site = site_of(request)
     service = service_id(node, name)
     if await site.insights.service(service) is None:

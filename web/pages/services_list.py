@@ -8,8 +8,10 @@ from web.site import site_of
 
 
 async def handle(request: Request, state: str = "", q: str = "") -> Response:
-    """GET /services"""
+    """GET /services."""
     site = site_of(request)
     rows, more = await site.insights.services(state, q)
-    context = await frame(request, "services_list", "health", "inventory", "incident", rows=rows, more=more, state=state, q=q)
+    context = await frame(
+        request, "services_list", "health", "inventory", "incident", rows=rows, more=more, state=state, q=q
+    )
     return site.renderer.page(request, "services.html", context)

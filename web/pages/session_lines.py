@@ -18,8 +18,12 @@ async def handle(
     before: Annotated[int, Query(ge=0)] = 0,
     after: Annotated[int, Query(ge=0)] = 0,
 ) -> Response:
-    """GET /sessions/{session}/{attempt}/lines"""
+    """GET /sessions/{session}/{attempt}/lines."""
     site = site_of(request)
-    window = await (site.insights.earlier(session, attempt, before) if before else site.insights.later(session, attempt, after))
+    window = await (
+        site.insights.earlier(session, attempt, before) if before else site.insights.later(session, attempt, after)
+    )
     html = rows_html(site.renderer, request, LogKey(session, attempt), window.lines)
-    return HTMLResponse(html, headers={"x-first": str(window.first), "x-last": str(window.last), "cache-control": "no-store"})
+    return HTMLResponse(
+        html, headers={"x-first": str(window.first), "x-last": str(window.last), "cache-control": "no-store"}
+    )

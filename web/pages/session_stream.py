@@ -15,11 +15,14 @@ from web.site import Site, site_of
 
 
 async def handle(
-    request: Request, session: str, attempt: Annotated[int, Path(ge=1, le=999_999)], after: Annotated[int, Query(ge=0)] = 0
+    request: Request,
+    session: str,
+    attempt: Annotated[int, Path(ge=1, le=999_999)],
+    after: Annotated[int, Query(ge=0)] = 0,
 ) -> Response:
-    """GET /sessions/{session}/{attempt}/stream"""
+    """GET /sessions/{session}/{attempt}/stream."""
     seen = request.headers.get("last-event-id", "")
-    begin = int(seen) if seen.isdecimal() and len(seen) < 16 else after  # noqa: PLR2004
+    begin = int(seen) if seen.isdecimal() and len(seen) < 16 else after
     return EventSourceResponse(_lines(site_of(request), LogKey(session, attempt), begin), ping=int(PING_S))
 
 

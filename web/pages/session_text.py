@@ -14,8 +14,13 @@ from web.site import Site, site_of
 PAGE = 1000
 
 
-async def handle(request: Request, session: str, attempt: Annotated[int, Path(ge=1, le=999_999)], line: Annotated[int, Query(ge=0)] = 0) -> Response:
-    """GET /sessions/{session}/{attempt}.txt"""
+async def handle(
+    request: Request,
+    session: str,
+    attempt: Annotated[int, Path(ge=1, le=999_999)],
+    line: Annotated[int, Query(ge=0)] = 0,
+) -> Response:
+    """GET /sessions/{session}/{attempt}.txt."""
     site = site_of(request)
     found = await site.insights.session(session, attempt)
     if found is None:
@@ -23,7 +28,10 @@ async def handle(request: Request, session: str, attempt: Annotated[int, Path(ge
     if line:
         lines = await site.insights.lines_after(session, attempt, line - 1, 1)
         return PlainTextResponse(plain(lines[0]) if lines else "")
-    headers = {"content-disposition": f'attachment; filename="tiercel-{found.incident}-tier{found.tier}-{attempt}.txt"', "cache-control": "no-store"}
+    headers = {
+        "content-disposition": f'attachment; filename="tiercel-{found.incident}-tier{found.tier}-{attempt}.txt"',
+        "cache-control": "no-store",
+    }
     return StreamingResponse(_all(site, session, attempt), media_type="text/plain; charset=utf-8", headers=headers)
 
 

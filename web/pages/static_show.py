@@ -8,7 +8,7 @@ from web.site import site_of
 
 
 async def handle(request: Request, sha8: str, name: str) -> Response:
-    """GET /static/{sha8}/{name}"""
+    """GET /static/{sha8}/{name}."""
     asset = site_of(request).assets.get(name)
     if asset is None:
         raise PageError(404, "There is no such file.")

@@ -66,19 +66,36 @@ class Actions:
         """Answer one approval. The first answer wins; a later one is told who gave it."""
         verb = "approve" if approve else "deny"
         if not approve and not reason.strip():
-            return Act(accepted=False, message="Say in a few words why you deny it; the session and the next person read it.", incident=approval.incident)
-        decision = Decision(approval=approval.id, digest=digest, approve=approve, actor=actor.name, reason=reason.strip())
+            return Act(
+                accepted=False,
+                message="Say in a few words why you deny it; the session and the next person read it.",
+                incident=approval.incident,
+            )
+        decision = Decision(
+            approval=approval.id, digest=digest, approve=approve, actor=actor.name, reason=reason.strip()
+        )
         try:
             answer = await self._update(approval.workflow_id, UPDATE_DECIDE, decision, DecisionAnswer)
         except WorkflowGoneError:
-            return Act(accepted=False, message="The incident is already over; nothing is done.", incident=approval.incident)
+            return Act(
+                accepted=False, message="The incident is already over; nothing is done.", incident=approval.incident
+            )
         except AnsweredWithFaultError as e:
             return Act(accepted=False, message=f"Not taken: {e}", incident=approval.incident)
-        await self._audit(actor, verb, approval.id, {"accepted": answer.accepted, "digest": digest, "reason": reason.strip(), "state": answer.state})
+        await self._audit(
+            actor,
+            verb,
+            approval.id,
+            {"accepted": answer.accepted, "digest": digest, "reason": reason.strip(), "state": answer.state},
+        )
         if answer.accepted:
             done = "Approved. The session goes on now." if approve else "Denied. The session is told why."
             return Act(accepted=True, message=done, incident=approval.incident)
-        return Act(accepted=False, message=answer.message or f"Already {answer.state} by {answer.decided_by or 'nobody'}.", incident=approval.incident)
+        return Act(
+            accepted=False,
+            message=answer.message or f"Already {answer.state} by {answer.decided_by or 'nobody'}.",
+            incident=approval.incident,
+        )
 
     # ------------------------------------------------------------ running
 
@@ -91,22 +108,37 @@ class Actions:
         try:
             await patiently(trigger, PATIENCE_S)
         except WorkflowGoneError:
-            return Act(accepted=False, message="There is no patrol schedule yet; the worker creates it when it starts. Is it running?")
+            return Act(
+                accepted=False,
+                message="There is no patrol schedule yet; the worker creates it when it starts. Is it running?",
+            )
         await self._audit(actor, "patrol", SCHEDULE_PATROL, {})
         return Act(accepted=True, message="Patrol started. One that runs already is not doubled.")
 
     async def look(self, service: str, prompt: str, tier: int, actor: Actor) -> Act:
         """Let a session look at a service (or, without one, at everything), beginning at `tier`."""
         if tier not in {t.tier for t in self._tiers}:
-            return Act(accepted=False, message=f"There is no tier {tier}; choose {', '.join(str(t.tier) for t in self._tiers)}.")
+            return Act(
+                accepted=False,
+                message=f"There is no tier {tier}; choose {', '.join(str(t.tier) for t in self._tiers)}.",
+            )
         if not prompt.strip():
             return Act(accepted=False, message="Write what the session should look at.")
         what = service or "everything"
-        alert = Alert(service=ServiceId(service), trigger=Trigger.MANUAL, summary=f"{actor.name} asked to look at {what}", at=self._clock.now())
+        alert = Alert(
+            service=ServiceId(service),
+            trigger=Trigger.MANUAL,
+            summary=f"{actor.name} asked to look at {what}",
+            at=self._clock.now(),
+        )
         opened = await self._escalations.open(alert, start_tier=tier, prompt=prompt.strip(), requested_by=actor.name)
         await self._audit(actor, "look", opened.incident, {"service": service, "tier": tier, "new": opened.new})
         if not opened.new:
-            return Act(accepted=False, message=f"An incident of {what} is already open; your alert joined it, your prompt did not.", incident=opened.incident)
+            return Act(
+                accepted=False,
+                message=f"An incident of {what} is already open; your alert joined it, your prompt did not.",
+                incident=opened.incident,
+            )
         return Act(accepted=True, message=f"Started at tier {tier}.", incident=opened.incident)
 
     async def close(self, incident: str, workflow_id: str, reason: str, actor: Actor) -> Act:
@@ -114,11 +146,17 @@ class Actions:
         if not reason.strip():
             return Act(accepted=False, message="Say why it is closed.", incident=incident)
         try:
-            said = await self._update(workflow_id, UPDATE_CLOSE, CloseRequest(actor=actor.name, reason=reason.strip()), str)
+            said = await self._update(
+                workflow_id, UPDATE_CLOSE, CloseRequest(actor=actor.name, reason=reason.strip()), str
+            )
         except WorkflowGoneError:
             return Act(accepted=False, message="It is already over.", incident=incident)
         await self._audit(actor, "close", IncidentId(incident), {"reason": reason.strip(), "answer": said})
-        return Act(accepted=said == "closing", message="Closing: sessions are being stopped." if said == "closing" else said, incident=incident)
+        return Act(
+            accepted=said == "closing",
+            message="Closing: sessions are being stopped." if said == "closing" else said,
+            incident=incident,
+        )
 
     # ------------------------------------------------------------ ledger
 
@@ -130,7 +168,9 @@ class Actions:
             return Act(accepted=False, message="Say why; it is kept with your name.")
         until = self._clock.now() + timedelta(minutes=minutes) if minutes > 0 and kind != "reset" else None
         note = LedgerNote(until=until, reason=reason.strip(), actor=actor.name)
-        send = {"snooze": self._ledger.snooze, "maintenance": self._ledger.maintenance, "reset": self._ledger.reset}[kind]
+        send = {"snooze": self._ledger.snooze, "maintenance": self._ledger.maintenance, "reset": self._ledger.reset}[
+            kind
+        ]
         await send(ServiceId(service), note)
         await self._audit(actor, kind, service, {"reason": reason.strip(), "until": until.isoformat() if until else ""})
         if kind == "reset":
@@ -140,14 +180,17 @@ class Actions:
     # ------------------------------------------------------------ inside
 
     async def _update(self, workflow_id: str, name: str, arg: Value, result: type[T]) -> T:
-        update_id = f"{name}:{uuid.uuid4().hex}"  # one id per question: a retry of ours is the same, another person's is not
+        update_id = (
+            f"{name}:{uuid.uuid4().hex}"  # one id per question: a retry of ours is the same, another person's is not
+        )
 
         async def call() -> T:
             client = await self._client()
-            return await client.get_workflow_handle(workflow_id).execute_update(name, arg, id=update_id, result_type=result)
+            return await client.get_workflow_handle(workflow_id).execute_update(
+                name, arg, id=update_id, result_type=result
+            )
 
         return await patiently(call, PATIENCE_S)
 
     async def _audit(self, actor: Actor, action: str, target: str, detail: dict[str, object]) -> None:
         await self._records.audit(uuid.uuid4().hex, self._clock.now(), actor.kind, actor.name, action, target, detail)
-

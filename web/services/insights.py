@@ -129,13 +129,17 @@ class Insights:
         """A linked line with what surrounds it."""
         newest = await self._reads.last_seq(SessionId(session), attempt)
         if line > newest - TAIL:
-            return await self._window(session, attempt, max(0, min(line - AROUND, newest - TAIL)), TAIL + AROUND, newest)
+            return await self._window(
+                session, attempt, max(0, min(line - AROUND, newest - TAIL)), TAIL + AROUND, newest
+            )
         return await self._window(session, attempt, max(0, line - AROUND), 2 * AROUND, newest)
 
     async def earlier(self, session: str, attempt: int, before: int) -> LogWindow:
         """The lines just before a number."""
         after = max(0, before - 1 - EARLIER)
-        lines = await self._reads.read_output(SessionId(session), attempt, after, before - 1 - after) if before > 1 else []
+        lines = (
+            await self._reads.read_output(SessionId(session), attempt, after, before - 1 - after) if before > 1 else []
+        )
         return LogWindow(session, attempt, tuple(lines), 0)
 
     async def later(self, session: str, attempt: int, after: int) -> LogWindow:
@@ -157,7 +161,9 @@ class Insights:
 
     async def approvals(self) -> tuple[tuple[Approval, ...], tuple[Approval, ...]]:
         """Those that wait, and those that were answered lately."""
-        pending, decided = await asyncio.gather(self._reads.approvals_pending(), self._reads.approvals_decided(limit=20))
+        pending, decided = await asyncio.gather(
+            self._reads.approvals_pending(), self._reads.approvals_decided(limit=20)
+        )
         return pending[:ROWS], decided.rows
 
     async def approval(self, approval: str) -> Approval | None:
@@ -216,11 +222,18 @@ class Insights:
         by_service = _grouped(permits)
         notes_of = _grouped_notes(notes)
         touched = sorted({*by_service, *(n.service for n in notes if n.kind == "reset" or (n.until and n.until > now))})
-        rows = await asyncio.gather(*(self._cooldown(s, inventory, by_service.get(s, ()), notes_of.get(s, ()), now) for s in touched[:ROWS]))
+        rows = await asyncio.gather(
+            *(self._cooldown(s, inventory, by_service.get(s, ()), notes_of.get(s, ()), now) for s in touched[:ROWS])
+        )
         return tuple(rows), tuple(s.id for s in inventory.services if s.id not in touched)
 
     async def _cooldown(
-        self, service: str, inventory: Inventory, permits: Sequence[Permit], notes: Sequence[LedgerNoteRow], now: datetime
+        self,
+        service: str,
+        inventory: Inventory,
+        permits: Sequence[Permit],
+        notes: Sequence[LedgerNoteRow],
+        now: datetime,
     ) -> CooldownRow:
         declared = inventory.by_id(service)
         limits = declared.limits if declared else Limits()

@@ -80,7 +80,8 @@
   const icon = document.querySelector('link[rel=icon]');
   const count = () => {
     const el = document.querySelector('[data-waiting]');
-    const n = Number(el ? el.dataset.waiting : 0);
+    if (!el) { return; } // a page without live content keeps what the server wrote
+    const n = Number(el.dataset.waiting);
     document.title = n ? `(${n}) ${title}` : title;
     const badge = document.getElementById('nav-waiting');
     if (badge) { badge.hidden = !n; badge.firstChild.nodeValue = String(n); }

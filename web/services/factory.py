@@ -1,0 +1,44 @@
+"""The read service and the act service over one open pool: for pages, commands and the demo alike."""
+
+from dataclasses import dataclass
+
+from adapters.database.incidents import IncidentStore
+from adapters.database.pool import Pool
+from adapters.database.reads import Reads
+from adapters.engine.client import TemporalEscalations, TemporalLedger
+from adapters.engine.slots import UpdateSlots
+from config import temporal
+from config.clock import SystemClock
+from config.settings import Settings
+from web.services.actions import PATIENCE_S, Actions
+from web.services.engine_link import EngineLink
+from web.services.insights import Insights
+
+
+@dataclass(frozen=True)
+class Services:
+    """What every front end works with. `reads` is for what no page shows in that form."""
+
+    settings: Settings
+    reads: Reads
+    insights: Insights
+    actions: Actions
+    engine: EngineLink
+
+
+def services(settings: Settings, pool: Pool) -> Services:
+    """Connects to Temporal only when something is acted upon."""
+    clock, reads = SystemClock(), Reads(pool)
+    engine = EngineLink(lambda: temporal.connect(settings))
+    escalations = TemporalEscalations(
+        engine.client, settings.escalation_policy, lambda: settings.dry_run, clock, PATIENCE_S
+    )
+    actions = Actions(
+        client=engine.client,
+        ledger=TemporalLedger(engine.client, UpdateSlots(settings.home / "run"), PATIENCE_S),
+        escalations=escalations,
+        records=IncidentStore(pool),
+        clock=clock,
+        tiers=settings.tiers,
+    )
+    return Services(settings, reads, Insights(reads, settings, clock), actions, engine)
