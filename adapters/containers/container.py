@@ -19,7 +19,7 @@ _INSPECT_EVERY_S = 2.0
 _KILL_S = 5.0
 _POLL_S = 0.05
 _CONFLICT = 409
-_BUILD_IT = "build it with `tiercel doctor --build-image`"
+_BUILD_IT = "build it with `tiercel image build`"
 
 
 class ContainerEngine:
