@@ -87,7 +87,7 @@ def _environment_with_go(environment: Mapping[str, str]) -> dict[str, str]:
         return dict(environment)
     if shutil.which("go", path=str(GO_FOLDER)):
         return {**environment, "PATH": f"{path}:{GO_FOLDER}"}
-    raise ConfigurationError("Go is not installed (1.26 or newer; an older one from 1.21 on fetches it by itself)")
+    raise ConfigurationError("Go is not installed (1.26 or newer; one from 1.21 on fetches a newer one by itself)")
 
 
 async def _run(recipe: Recipe, target: Path, environment: dict[str, str], progress: Progress) -> None:
