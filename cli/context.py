@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 from pydantic import SecretStr
@@ -15,21 +15,24 @@ from cli.exits import Exit
 from cli.output import err
 from config.settings import Settings, load
 from domain.errors import ConfigurationError, EngineUnavailableError, FatalError, RecordUnavailableError, TiercelError, TransientError
-from web.services.actions import Actions, Actor
-from web.services.insights import Insights
+
+if TYPE_CHECKING:
+    from adapters.database.reads import Reads
+    from web.services.actions import Actions, Actor
+    from web.services.insights import Insights
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Installation:
-    """What commands work with."""
+    """What commands work with. The types are imported late, so that `--help` stays fast."""
 
     settings: Settings
-    reads: Any  # adapters.database.reads.Reads, imported late so that `--help` stays fast
-    insights: Insights
-    actions: Actions
-    actor: Actor
+    reads: "Reads"
+    insights: "Insights"
+    actions: "Actions"
+    actor: "Actor"
 
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
@@ -77,23 +80,14 @@ def settings_of_running() -> Settings:
 @asynccontextmanager
 async def installation() -> AsyncGenerator[Installation, None]:
     """Connect to what runs."""
-    from adapters.database.incidents import IncidentStore
     from adapters.database.migrate import check_schema
     from adapters.database.pool import Pool
-    from adapters.database.reads import Reads
-    from adapters.engine.client import TemporalEscalations, TemporalLedger
-    from adapters.engine.slots import UpdateSlots
-    from config.clock import SystemClock
-    from config.temporal import connect
-    from web.services.engine_link import EngineLink
+    from web.services.actions import Actor
+    from web.services.factory import services
 
-    settings, clock = settings_of_running(), SystemClock()
+    settings = settings_of_running()
     assert settings.database_url is not None  # noqa: S101 - settings_of_running saw to it
-    link = EngineLink(lambda: connect(settings))
     async with Pool(settings.database_url.get_secret_value(), max_size=3) as pool:
         await check_schema(pool)
-        reads = Reads(pool)
-        ledger = TemporalLedger(link.client, UpdateSlots(settings.home / "run"))
-        escalations = TemporalEscalations(link.client, settings.escalation_policy, lambda: settings.dry_run, clock)
-        actions = Actions(link.client, ledger, escalations, IncidentStore(pool), clock, settings.tiers)
-        yield Installation(settings, reads, Insights(reads, settings, clock), actions, Actor(kind="cli", name=getpass.getuser()))
+        here = services(settings, pool)
+        yield Installation(settings, here.reads, here.insights, here.actions, Actor(kind="cli", name=getpass.getuser()))

@@ -226,9 +226,11 @@ class EscalationWorkflow:
             return
         case.joined += 1
         case.failing_seen = True
-        case.affected.extend(s for s in (alert.service, *alert.affected) if s not in case.services)
-        if case.state != IncidentState.OPEN or case.joined <= 20:  # noqa: PLR2004 - a storm must not fill the history
-            await self._clerk.note("joined", f"another alert joined: {alert.summary}"[:300])
+        new = [s for s in (alert.service, *alert.affected) if s not in case.services]
+        case.affected.extend(new)
+        # Every patrol of a long repair alerts again; only what is new to a reader becomes a line.
+        if new or case.joined == 1:
+            await self._clerk.note("joined", f"another alert joined: {', '.join(new) or alert.summary}"[:300])
 
     @workflow.signal(name=SIGNAL_OBSERVED)
     def observed(self, seen: Observed) -> None:

@@ -1,0 +1,105 @@
+"""Everything around Tiercel that the demo and the end-to-end tests need: real services, a receiver, a model."""
+
+import os
+import shutil
+import socket
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.settings import Settings, load, variable_of
+from demo.host.handle import HostHandle, start_host
+from demo.model.server import Running, serve
+from demo.receiver import Receiver, start_receiver
+
+SCENARIOS = Path(__file__).parent / "model" / "scenarios"
+
+# Short enough to be watched. Everything else is what an owner would run with.
+PACE = {
+    "interval_s": 5,
+    "confirm_after_s": 7.0,
+    "settle_s": 1.0,
+    "verify_window_s": 6.0,
+    "verify_interval_s": 1.0,
+    "verify_timeout_s": 30.0,
+    "rechecks_s": "4,8",
+    "dry_run": False,
+}
+
+
+@dataclass
+class Stage:
+    """What stands. `settings` are those of the Tiercel that shall watch it."""
+
+    settings: Settings
+    host: HostHandle
+    receiver: Receiver
+    model: Running | None  # None: a real model answers
+
+
+@asynccontextmanager
+async def stage(root: Path, base: Settings | None = None, scenario: Path = SCENARIOS, pace: Mapping[str, object] = PACE) -> AsyncGenerator[Stage, None]:
+    """Set it up in `root`, and take it down again. What runs below ends with this process, however it ends."""
+    settings = base or load()
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    receiver = await start_receiver()
+    model = None if settings.credential_kind else await serve(scenario, "127.0.0.1", 0)
+    host = await start_host(root / "host")
+    try:
+        update: dict[str, object] = {
+            **pace,
+            **_ports(settings),
+            "home": root / "tiercel",
+            "repos_dir": host.repos,
+            "units_socket": host.socket,
+            "apprise_urls": receiver.apprise_url,
+        }
+        if model is not None:
+            update |= {"scripted": True, "model_url": model.url}
+        yield Stage(settings=_with(settings, update), host=host, receiver=receiver, model=model)
+    finally:
+        await host.stop()
+        if model is not None:
+            await model.close()
+        await receiver.stop()
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that make a `tiercel` of another process have these settings."""
+    ours = {variable_of(name) for name in Settings.model_fields}
+    env = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith("TIERCEL_")}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if value in (None, ""):
+            continue
+        text = value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+        env[variable_of(name)] = text.lower() if isinstance(value, bool) else text
+    return env
+
+
+def _with(settings: Settings, update: Mapping[str, object]) -> Settings:
+    """Validated, unlike `model_copy`."""
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return Settings.model_validate({**given, **update})
+
+
+def _ports(settings: Settings) -> dict[str, object]:
+    """The usual ports where they are free, others where not: a demo must not fail because something else runs."""
+    wanted = {"web_port": settings.web_port, "temporal_port": settings.temporal_port, "temporal_ui_port": settings.temporal_ui_port}
+    return {name: port if _is_free(port) else _any_port() for name, port in wanted.items()}
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as s, suppress(OSError):
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
+def _any_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
