@@ -136,6 +136,7 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 128  # a halted server must go on accepting: that is what makes a port check believe it healthy
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no event."""
