@@ -120,7 +120,11 @@ async def test_neither_kind_of_credential_enters_the_session(tmp_path: Path, kin
         door = await room.open(tier=2, session=plan.session)
         bench.door.url = gateway.relay(door)
         running = await bench.start(plan)
-        seen = Path(f"/proc/{running.pid}/environ").read_bytes() + Path(f"/proc/{running.pid}/cmdline").read_bytes()
+        process = Path(f"/proc/{running.pid}")
+        async with asyncio.timeout(10):
+            while b"ANTHROPIC_BASE_URL" not in (environment := (process / "environ").read_bytes()):
+                await asyncio.sleep(0.005)  # the kernel shows nothing until the program is in place
+        seen = environment + (process / "cmdline").read_bytes()
         ended = await bench.finish(running)
         await room.written()
         header = {"api_key": "x-api-key", "oauth": "authorization"}[kind]
