@@ -124,6 +124,11 @@ async def _copy(reading: int, spec: ChildSpec, log: CombinedLog) -> None:
         lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", 0)
     )
     try:
-        await copy_lines(stream, lambda line: log.write(spec.name, spec.shown(line)))
+        await copy_lines(stream, lambda line: _write(line, spec, log))
     finally:
         transport.close()
+
+
+def _write(line: str, spec: ChildSpec, log: CombinedLog) -> None:
+    if shown := spec.shown(line).rstrip():
+        log.write(spec.name, shown)

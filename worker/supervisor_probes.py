@@ -38,7 +38,9 @@ async def http_answers(address: str, *, socket: Path | None = None) -> bool:
         with reachable(socket) if socket is not None else contextlib.nullcontext("") as path:
             connector = aiohttp.UnixConnector(path) if path else None
             async with (
-                aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)) as session,
+                aiohttp.ClientSession(
+                    connector=connector, timeout=aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
+                ) as session,
                 session.get(address) as response,
             ):
                 return response.status == 200

@@ -44,6 +44,7 @@ async def up(
     are back, and when a child cannot be kept alive. Raises ConfigurationError for what its message can fix.
     """
     with UpLock(settings.home):
+        up_endpoints.remove(settings.home)  # a killed predecessor's addresses would pass for ours
         log = _log(settings, terminal)
         try:
             await _ports_free(settings)

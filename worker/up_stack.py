@@ -189,12 +189,15 @@ class Stack:
 
 
 def readable(line: str) -> str:
-    """One of Temporal's JSON lines, as a person wants it: level, message, what it is about."""
+    """One of Temporal's JSON lines, as a person wants it: level, message, what it is about. Empty: not worth a line."""
     try:
         entry: dict[str, object] = json.loads(line)
         level, message = str(entry.pop("level")).lower(), str(entry.pop("msg"))
     except (ValueError, KeyError, AttributeError, TypeError):
         return line
+    # At every stop its own inner workers lose their server; our probe would tell if that happened at another time.
+    if message == "network dial error" or str(entry.get("TaskQueue", "")).startswith("temporal-sys-"):
+        return ""
     about = " ".join(f"{key}={str(entry[key])[:200]!r}" for key in ("error", "address", "TaskQueue") if key in entry)
     return f"{level:<7} {message} {about}".rstrip()
 
