@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import psycopg
-import structlog
 from psycopg import AsyncConnection, sql
 
 from adapters.database.pool import conninfo
+from config.logging import logger
 
-_log = structlog.get_logger(__name__)
+_log = logger(__name__)
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 

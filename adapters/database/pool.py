@@ -27,7 +27,7 @@ OUTPUT = "session_output"  # payload: "<session>:<attempt>:<last seq>"
 CONNECT_TIMEOUT_S = 5
 CHECKOUT_TIMEOUT_S = 5.0
 SERVER_OPTIONS = (
-    "-c statement_timeout=20s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+    "-c statement_timeout=20s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC -c jit=off"
 )
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 PAUSES_S = (0.05, 0.25, 1.0)  # between attempts after a lost connection

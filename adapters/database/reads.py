@@ -4,7 +4,8 @@ Lists come in pages by key, never by offset: `after` is the `next` of the page b
 in UTC, so that "today" can be the owner's day.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from adapters.database.output import OutputStore
@@ -38,6 +39,13 @@ from domain.session import OutputLine
 
 T = TypeVar("T")
 SLOT = timedelta(minutes=30)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _bars(service: str, starts: list[datetime], counted: Sequence[Sequence[int]]) -> tuple[UptimeSlot, ...]:
+    """`counted` are rows of (seconds since 1970, ok, warn, fail, error); a half hour without a row had no probe."""
+    known = {row[0]: row[1:] for row in counted}
+    return tuple(UptimeSlot(service, start, *known.get(int(start.timestamp()), (0, 0, 0, 0))) for start in starts)
 
 
 class Reads:
@@ -184,14 +192,21 @@ class Reads:
         return ServiceDetail(row, Service.model_validate(spec), memory, first_seen, last_seen)
 
     async def uptime(
-        self, until: datetime, slots: int = 48, service: str | None = None
+        self, until: datetime, slots: int = 48, service: str | None = None, only: Sequence[str] | None = None
     ) -> dict[str, tuple[UptimeSlot, ...]]:
-        """Per declared service the last `slots` half hours up to `until`, oldest first, without gaps."""
-        params = {"until": until, "span": SLOT * (slots - 1), "service": service}
-        bars: dict[str, list[UptimeSlot]] = {}
-        for slot in await self._pool.values("list_uptime", UptimeSlot, params):
-            bars.setdefault(slot.service, []).append(slot)
-        return {name: tuple(found) for name, found in bars.items()}
+        """Per service the last `slots` half hours up to `until`, oldest first, without gaps.
+
+        Of one `service`, of `only` those that a page shows, or of all that are declared (0.3 s for a thousand).
+        """
+        last = _EPOCH + (until - _EPOCH) // SLOT * SLOT
+        starts = [last - SLOT * n for n in range(slots - 1, -1, -1)]
+        params = {"since": starts[0], "until": last}
+        names = [service] if service is not None else only
+        if names is None:
+            rows = await self._pool.rows("list_uptime", params)
+        else:
+            rows = await self._pool.rows("uptime_of_services", {**params, "services": list(names)})
+        return {name: _bars(name, starts, counted or ()) for name, counted in rows}
 
     async def probe_results(self, service: str, limit: int = 50) -> tuple[ProbeResult, ...]:
         """The newest results of a service."""

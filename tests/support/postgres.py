@@ -50,7 +50,7 @@ class TestServer:
         self._folder = tempfile.mkdtemp(prefix="tiercel-pg-")
         self._server = PostgresServer(Path(self._folder), options=_OPTIONS)
         self._numbers = count(1)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
 
     @property
     def pid(self) -> int:

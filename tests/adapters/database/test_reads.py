@@ -237,6 +237,9 @@ async def test_uptime_bars_have_a_slot_for_every_half_hour(pool: Pool, reads: Re
         (at(3600), "none"),
     ]
     assert [bar.ok for bar in bars] == [0, 3, 0, 0]
+    until = NOON + timedelta(minutes=61)
+    assert await reads.uptime(until, 4, service=APP) == await reads.uptime(until, 4, only=[APP, "none"]) == {APP: bars}
+    assert await reads.uptime(until, 4, only=[]) == {}
 
 
 async def test_model_use_counts_the_given_time_only(pool: Pool, reads: Reads) -> None:
