@@ -2,7 +2,8 @@
 
 A crash is followed by a pause of 0.5 s that doubles up to 30 s and starts anew after 30 s of life. Too many crashes of
 one child in a minute end everything with a message: at that point a person is needed. A SIGKILL from outside (the
-out-of-memory killer, a test) is not the child's fault and counts against a wider limit.
+out-of-memory killer, a test) and an end shortly after the end of something that the child depends on are not its own
+fault: they count against a wider limit.
 """
 
 import asyncio
@@ -43,6 +44,7 @@ class Limits:
     window_s: float = 60.0
     crashes: int = 5
     kills: int = 20
+    excuse_s: float = 15.0
 
 
 class Supervisor:
@@ -63,6 +65,7 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._first_ready = {spec.name: asyncio.Event() for spec in self._specs}
         self._ready_now: set[str] = set()
+        self._ended_at: dict[str, float] = {}
         self._stopping = False
         self._failure = ""
         self._failed = asyncio.Event()
@@ -126,12 +129,13 @@ class Supervisor:
             started = loop.time()
             code, own = await self._one_life(spec)
             now = loop.time()
-            killed = code == -signal.SIGKILL and not own
-            (kills if killed else crashes).append(now)
+            excused = self._excused(spec, now) or (code == -signal.SIGKILL and not own)
+            self._ended_at[spec.name] = now
+            (kills if excused else crashes).append(now)
             if reason := self._too_many(spec.name, crashes, kills, now):
                 self._give_up(spec.name, reason)
                 return
-            if killed or now - started >= self._limits.healthy_after_s:
+            if excused or now - started >= self._limits.healthy_after_s:
                 pause = self._limits.first_pause_s
             self._tell(Event("restarting", spec.name, f"{spec.name} {_ending(code)}; again in {pause:g} s"))
             await asyncio.sleep(pause)
@@ -190,6 +194,9 @@ class Supervisor:
                 self._log.write(OWN_NAME, f"{name}: {e}; trying again")
             await asyncio.sleep(1.0)
 
+    def _excused(self, spec: ChildSpec, now: float) -> bool:
+        return any(now - self._ended_at[d] < self._limits.excuse_s for d in spec.depends_on if d in self._ended_at)
+
     def _too_many(self, name: str, crashes: deque[float], kills: deque[float], now: float) -> str:
         for times in (crashes, kills):
             while times and now - times[0] > self._limits.window_s:
@@ -199,7 +206,7 @@ class Supervisor:
             last = "\n".join(f"  {line}" for line in self._log.tail(name))
             return f"{name} ended {len(crashes)} times within {window}; it last said:\n{last}"
         if len(kills) >= self._limits.kills:
-            return f"{name} was killed from outside {len(kills)} times within {window}; is memory short (see `dmesg`)?"
+            return f"{name} was killed from outside, or lost what it needs, {len(kills)} times within {window}; is memory short (see `dmesg`)?"
         return ""
 
     # ------------------------------------------------------------ all of them

@@ -164,9 +164,13 @@ class Stack:
             ),
         )
 
-    @staticmethod
     def _python(
-        name: str, environment: dict[str, str], ready: Ready, depends_on: tuple[str, ...], stop_timeout_s: float = 10.0
+        self,
+        name: str,
+        environment: dict[str, str],
+        ready: Ready,
+        depends_on: tuple[str, ...],
+        stop_timeout_s: float = 10.0,
     ) -> ChildSpec:
         return ChildSpec(
             name=name,
@@ -175,8 +179,14 @@ class Stack:
             cwd=ROOT,
             ready=ready,
             depends_on=depends_on,
+            prepare=self._servers_answer,
             stop_timeout_s=stop_timeout_s,
         )
+
+    async def _servers_answer(self) -> None:
+        """A process that starts without record or engine would only crash; an outage may last."""
+        while not (await self.postgres_answers() and await self.temporal.answers()):
+            await asyncio.sleep(0.25)
 
     async def _gateway_ready(self, _pid: int) -> bool:
         return await http_answers("http://gateway/healthz", socket=self.settings.home / "run" / "gateway.sock")

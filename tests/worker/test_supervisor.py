@@ -135,7 +135,24 @@ async def test_endless_kills_from_outside_end_it_with_a_hint() -> None:
     limits = Limits(first_pause_s=0.01, longest_pause_s=0.05, kills=4)
     async with running(sh("target", "kill -9 $$"), limits=limits) as run:
         assert await asyncio.wait_for(run.task, 20) == 1
-        assert "killed from outside 4 times" in run.supervisor.failure
+        assert "killed from outside, or lost what it needs, 4 times" in run.supervisor.failure
+
+
+async def test_a_child_that_falls_with_what_it_depends_on_is_not_blamed(tmp_path: Path) -> None:
+    fallen = tmp_path / "database-is-gone"
+    worker = sh("worker", f"while [ ! -e {fallen} ]; do sleep 0.01; done; exit 1", depends_on=("postgres",))
+
+    async def whole(_pid: int) -> bool:
+        return not fallen.exists()
+
+    async with running(waiting("postgres", ready=whole), worker, limits=Limits(first_pause_s=0.01, crashes=2)) as run:
+        await run.until(run.supervisor.all_ready.is_set)
+        fallen.touch()
+        os.kill(run.supervisor.pids["postgres"], signal.SIGKILL)
+        await run.until(lambda: run.order("restarting").count("worker") >= 4)
+        assert not run.supervisor.failure
+        fallen.unlink()
+        await run.until(lambda: {"postgres", "worker"} <= run.supervisor.ready)
 
 
 async def test_a_child_that_ignores_its_signal_is_killed_with_everything_it_started(tmp_path: Path) -> None:
