@@ -1,6 +1,7 @@
 """A real Postgres for tests, started as the product starts its own, gone with this process."""
 
 import asyncio
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -86,6 +87,7 @@ class TestServer:
         self._server.release()
         if not keep:
             _elsewhere(self._server.destroy())
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def create(self, template: str = "template0") -> str:
         """A new database; its address."""
