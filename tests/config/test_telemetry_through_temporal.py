@@ -1,6 +1,5 @@
 """One trace from a client through a workflow into an activity, on a real server; and a real Jaeger that shows it."""
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -10,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.engine.server import dev_server_argv, find
+from adapters.engine.server import dev_server_argv
 from config.settings import load
 from tests.support import jaeger
 from tests.support.otlp import Collector
 from tests.support.processes import free_ports, listens, start, stop, wait_until
+from tests.support.temporal_binary import binary
 
 pytestmark = pytest.mark.temporal
 
@@ -44,8 +44,7 @@ def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("temporal")
     port, ui = free_ports(2)
     settings = load({"TIERCEL_TEMPORAL_PORT": str(port), "TIERCEL_TEMPORAL_UI_PORT": str(ui)})
-    binary = asyncio.run(find(load(), print))
-    process = start(dev_server_argv(binary, settings, folder / "temporal.db"), folder / "log", folder)
+        process = start(dev_server_argv(binary(), settings, folder / "temporal.db"), folder / "log", folder)
     wait_until(lambda: listens(port), process, folder / "log")
     yield f"127.0.0.1:{port}"
     stop(process)
