@@ -44,7 +44,7 @@ def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("temporal")
     port, ui = free_ports(2)
     settings = load({"TIERCEL_TEMPORAL_PORT": str(port), "TIERCEL_TEMPORAL_UI_PORT": str(ui)})
-        process = start(dev_server_argv(binary(), settings, folder / "temporal.db"), folder / "log", folder)
+    process = start(dev_server_argv(binary(), settings, folder / "temporal.db"), folder / "log", folder)
     wait_until(lambda: listens(port), process, folder / "log")
     yield f"127.0.0.1:{port}"
     stop(process)
