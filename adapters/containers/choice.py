@@ -4,6 +4,7 @@ import os
 import uuid
 from pathlib import Path
 
+from adapters.containers.attempt import SWEEP_AGE_S
 from adapters.containers.container import ContainerEngine
 from adapters.containers.process import ProcessEngine
 from config.claude_cli import find
@@ -32,12 +33,15 @@ async def select(settings: Settings, *, scripted: bool) -> Engine:
     return container if (await container.isolation()).isolated else engines["process"]
 
 
-def process_engine(settings: Settings, binary: Path | None = None) -> ProcessEngine:
+def process_engine(settings: Settings, binary: Path | None = None, sweep_age_s: float = SWEEP_AGE_S) -> ProcessEngine:
     """The process engine over the installation's sessions. `binary`: instead of the Claude Code CLI."""
-    return ProcessEngine(settings.home / "sessions", settings.cache_dir / "bin", binary or find(settings).path)
+    sessions, cache = settings.home / "sessions", settings.cache_dir / "bin"
+    return ProcessEngine(sessions, cache, binary or find(settings).path, sweep_age_s=sweep_age_s)
 
 
-def container_engine(settings: Settings, binary: Path | None = None) -> ContainerEngine:
+def container_engine(
+    settings: Settings, binary: Path | None = None, sweep_age_s: float = SWEEP_AGE_S
+) -> ContainerEngine:
     """The container engine over the installation's sessions."""
     return ContainerEngine(
         settings.home / "sessions",
@@ -45,6 +49,7 @@ def container_engine(settings: Settings, binary: Path | None = None) -> Containe
         settings.session_image,
         binary or find(settings).path,
         settings.docker_host,
+        sweep_age_s=sweep_age_s,
     )
 
 
