@@ -78,6 +78,10 @@ class Running:
         self.settings = settings
         self.stop = asyncio.Event()
         self.events: list[Event] = []
+        self.told: list[str] = []
+
+    async def tell(self, title: str, _body: str) -> None:
+        self.told.append(title)
 
     def ready(self, name: str) -> list[int]:
         return [e.pid for e in self.events if e.kind == "ready" and e.child == name]
@@ -96,7 +100,16 @@ class Running:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Running]:
     run = Running(settings)
-    task = asyncio.create_task(up(settings, stop=run.stop, on_event=run.events.append, terminal=None))
+    task = asyncio.create_task(
+        up(
+            settings,
+            stop=run.stop,
+            on_event=run.events.append,
+            notify_fallback=run.tell,
+            outage_after_s=1,
+            terminal=None,
+        )
+    )
     waiting = asyncio.create_task(run.until("all ready", lambda: up_endpoints.read(settings.home), 90))
     try:
         await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -142,6 +155,22 @@ async def test_it_runs_the_product_brings_back_whatever_is_killed_and_leaves_not
         assert of_home(settings.home) == {}
         log = (settings.home / "logs" / "tiercel.log").read_text()
         assert "worker was ended by SIGKILL; again in 0.5 s" in log
+    finally:
+        clean(settings.home)
+
+
+@pytest.mark.slow
+async def test_somebody_is_told_when_the_engine_hangs_and_when_it_is_back(environment: dict[str, str]) -> None:
+    settings = load(environment)
+    try:
+        async with running(settings) as run:
+            (engine,) = run.ready("temporal")
+            os.kill(engine, signal.SIGSTOP)  # its port stays open: only asking it shows that it is away
+            try:
+                await run.until("told", lambda: run.told == ["Tiercel: Temporal is down"])
+            finally:
+                os.kill(engine, signal.SIGCONT)
+            await run.until("told again", lambda: run.told[1:] == ["Tiercel: Temporal is back"])
     finally:
         clean(settings.home)
 
