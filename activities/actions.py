@@ -10,14 +10,16 @@ from domain.ids import ServiceId, action_id, permit_id
 from domain.inventory import Service
 from domain.ledger import PermitRequest
 from domain.ports import Clock, Effects, HealthRecords, IncidentRecords, Prober
-from domain.work import PerformOrder, Performed, Weighed, WeighOrder
+from domain.work import Performed, PerformOrder, Weighed, WeighOrder
 from policy import actions, health
 
 
 class ActionActivities:
     """The only activities that can change the world, one attempt each."""
 
-    def __init__(self, effects: Effects, prober: Prober, health_records: HealthRecords, records: IncidentRecords, clock: Clock) -> None:
+    def __init__(
+        self, effects: Effects, prober: Prober, health_records: HealthRecords, records: IncidentRecords, clock: Clock
+    ) -> None:
         self._effects = effects
         self._prober = prober
         self._health = health_records
@@ -30,7 +32,9 @@ class ActionActivities:
         """Resolve the target, apply policy, and where asked look at the world just before the effect."""
         inventory = await self._health.load_inventory()
         request = order.request
-        verdict = actions.judge(inventory, frozenset(order.services), order.tier, request.kind, request.target, dict(request.params))
+        verdict = actions.judge(
+            inventory, frozenset(order.services), order.tier, request.kind, request.target, dict(request.params)
+        )
         if verdict.kind is None or verdict.target is None or verdict.rule is None:
             return Weighed(decision="deny", reason=verdict.reason)
         action = self._action(order, verdict)
@@ -60,7 +64,9 @@ class ActionActivities:
         return weighed
 
     def _action(self, order: WeighOrder, verdict: actions.Verdict) -> Action:
-        assert verdict.kind and verdict.target and verdict.rule  # noqa: S101 - checked by the caller, for the type checker
+        assert verdict.kind  # noqa: S101 - all three are checked by the caller; for the type checker
+        assert verdict.target  # noqa: S101
+        assert verdict.rule  # noqa: S101
         request = order.request
         aid = action_id(request.session, request.tool_use_id)
         return Action(

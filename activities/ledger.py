@@ -5,10 +5,10 @@ from datetime import timedelta
 from temporalio import activity
 
 from activities.errors import mapped
+from domain.base import Value
 from domain.ids import ServiceId
 from domain.ledger import Journal, LedgerHistory, LedgerNote, Permit, PermitAnswer, PermitOutcome, PermitRequest
 from domain.ports import Clock, IncidentRecords, Ledger
-from domain.base import Value
 from domain.work import SettleOrder
 
 KEEP = timedelta(days=8)  # longer than any window that a rule may name

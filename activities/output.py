@@ -21,7 +21,9 @@ MAX_AGE = timedelta(milliseconds=250)
 class OutputCopy:
     """One writer for one process of a session."""
 
-    def __init__(self, records: SessionRecords, session: SessionId, attempt: int, redact: Callable[[str], str], clock: Clock) -> None:
+    def __init__(
+        self, records: SessionRecords, session: SessionId, attempt: int, redact: Callable[[str], str], clock: Clock
+    ) -> None:
         self._records = records
         self._session = session
         self._attempt = attempt

@@ -36,7 +36,7 @@ class SessionSettings(Value):
 class SessionActivities:
     """The activity holds no state that a new worker could not find again: folder, door and process are looked up."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - a constructor of ports
+    def __init__(
         self,
         engine: Engine,
         doors: Doors,
@@ -59,13 +59,17 @@ class SessionActivities:
     @activity.defn
     @mapped
     async def run_session(self, order: SessionOrder) -> SessionOutcome:
-        """From start (or attach) to outcome. Cancelled by its workflow, it ends the process; by a worker's end, it does not."""
+        """From start (or attach) to outcome. Its workflow's cancellation ends the process, its worker's end does not."""
         async with beating():
             isolation = await self._engine.isolation()
             await self._records.session_started(order, isolation, self._settings.scripted, self._clock.now())
             refusal = self._refusal(order, isolation)
             if refusal:
-                return await self._ended(SessionOutcome(session=order.session, attempt=order.attempt, status=SessionStatus.REFUSED, message=refusal))
+                return await self._ended(
+                    SessionOutcome(
+                        session=order.session, attempt=order.attempt, status=SessionStatus.REFUSED, message=refusal
+                    )
+                )
             handle = await self._start(order)
             outcome = await self._follow(order, handle)
             await self._doors.close(order.session)
@@ -116,7 +120,9 @@ class SessionActivities:
         except asyncio.CancelledError:
             if leaves_work_running():
                 await copy.flush()
-                raise TransientError("this worker stops; another one attaches to the session", retry_after_s=HAND_OVER_S) from None
+                raise TransientError(
+                    "this worker stops; another one attaches to the session", retry_after_s=HAND_OVER_S
+                ) from None
             await self._stop(handle, copy)
             raise
         return self._outcome(order, copy, exit_state)
@@ -145,7 +151,12 @@ class SessionActivities:
             await copy.finish()
             await self._doors.close(handle.session)
             await self._ended(
-                SessionOutcome(session=handle.session, attempt=handle.attempt, status=SessionStatus.STOPPED, message="stopped by a person")
+                SessionOutcome(
+                    session=handle.session,
+                    attempt=handle.attempt,
+                    status=SessionStatus.STOPPED,
+                    message="stopped by a person",
+                )
             )
 
         task = asyncio.create_task(stop())

@@ -1,12 +1,12 @@
 """What must be done regularly so that nothing piles up and nobody is forgotten."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from temporalio import activity
 
 from activities.beat import beating
 from activities.errors import mapped
-from datetime import timedelta
 from domain.incident import IncidentState
 from domain.notice import Notice, NoticeKind
 from domain.ports import Clock, Engine, IncidentRecords, UpkeepRecords
@@ -16,7 +16,7 @@ from domain.work import UpkeepOrder, UpkeepReport
 class UpkeepActivities:
     """Retention, the orphan sweep, and incidents whose workflow is gone."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - a constructor of ports
+    def __init__(
         self,
         records: UpkeepRecords,
         incidents: IncidentRecords,

@@ -8,6 +8,7 @@ from rich.text import Text
 from adapters.database.reads import Reads
 from adapters.database.records import TimelineRow
 from demo.receiver import Received
+from domain.ids import SessionId
 from domain.session import OutputLine
 
 MARKS = {
@@ -54,7 +55,7 @@ class Narrator:
                 self._event(row)
         for session in await reads.sessions_of(incident):
             where = (session.id, session.attempt)
-            lines = await reads.read_output(session.id, session.attempt, self._seen.get(where, 0), 200)
+            lines = await reads.read_output(SessionId(session.id), session.attempt, self._seen.get(where, 0), 200)
             for line in lines:
                 self._line(session.tier, line)
             if lines:

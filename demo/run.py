@@ -48,7 +48,10 @@ async def _main(fault: Fault, *, once: bool) -> int:
     console = Console(highlight=False, soft_wrap=True)
     narrator = Narrator(console)
     stop, kill = asyncio.Event(), asyncio.Event()
-    with tempfile.TemporaryDirectory(prefix="tiercel-demo-", ignore_cleanup_errors=True) as folder, stopped_by_signals(stop, kill):
+    with (
+        tempfile.TemporaryDirectory(prefix="tiercel-demo-", ignore_cleanup_errors=True) as folder,
+        stopped_by_signals(stop, kill),
+    ):
         Path(folder).chmod(0o755)  # Postgres may run as another user and must get through
         narrator.say("starting a database, a web app and a worker, and Tiercel to watch them ...")
         async with stage(Path(folder) / "stage", load()) as set_up:
@@ -73,7 +76,9 @@ async def _leave_nothing(settings: Settings) -> None:
             await engine.sweep(frozenset())
 
 
-async def _outcome(running: "asyncio.Task[int]", story: "asyncio.Task[bool]", narrator: Narrator, *, once: bool, stop: asyncio.Event) -> int:
+async def _outcome(
+    running: "asyncio.Task[int]", story: "asyncio.Task[bool]", narrator: Narrator, *, once: bool, stop: asyncio.Event
+) -> int:
     if running.done() and not story.done():
         story.cancel()
         running.result()  # raises what stopped it
@@ -95,7 +100,11 @@ async def _outcome(running: "asyncio.Task[int]", story: "asyncio.Task[bool]", na
 async def _tell(set_up: Stage, fault: Fault, narrator: Narrator, *, once: bool) -> bool:
     async with _connected(set_up.settings) as here:
         address = f"http://{set_up.settings.web_host}:{set_up.settings.web_port}/"
-        model = "the real model" if set_up.model is None else "a SCRIPTED MODEL (no key is set): the real Claude Code CLI, words from a script"
+        model = (
+            "the real model"
+            if set_up.model is None
+            else "a SCRIPTED MODEL (no key is set): the real Claude Code CLI, words from a script"
+        )
         narrator.say(f"dashboard: {address}", "bold")
         narrator.say(f"the model is {model}")
         await _all_up(here, narrator)
@@ -105,7 +114,9 @@ async def _tell(set_up: Stage, fault: Fault, narrator: Narrator, *, once: bool) 
         incident = await _wait_for_incident(here, fault)
         narrator.say(f"incident page: {address}incidents/{incident}", "bold")
         good = await _follow(here, set_up, fault, incident, narrator, once=once)
-        narrator.say("as it should be" if good else "this did NOT end as it should", "bold green" if good else "bold red")
+        narrator.say(
+            "as it should be" if good else "this did NOT end as it should", "bold green" if good else "bold red"
+        )
         return good
 
 
@@ -126,7 +137,9 @@ async def _all_up(here: Services, narrator: Narrator) -> None:
             if found and all(s.status == "up" for s in found):
                 break
             await asyncio.sleep(0.3)
-    narrator.say(f"{len(found)} services are healthy: {', '.join(s.id for s in found)}; model tokens so far: 0", "green")
+    narrator.say(
+        f"{len(found)} services are healthy: {', '.join(s.id for s in found)}; model tokens so far: 0", "green"
+    )
 
 
 async def _nothing_opens(here: Services, narrator: Narrator) -> bool:
@@ -137,7 +150,10 @@ async def _nothing_opens(here: Services, narrator: Narrator) -> bool:
         await asyncio.sleep(0.2)
     opened = (await here.reads.incidents(limit=1)).rows
     narrator.say("a patrol saw it fail" if seen_failing else "it was over before a patrol looked")
-    narrator.say("it healed by itself; no incident, no model call, no action" if not opened else "an incident was opened for it", "green" if not opened else "red")
+    narrator.say(
+        "it healed by itself; no incident, no model call, no action" if not opened else "an incident was opened for it",
+        "green" if not opened else "red",
+    )
     return not opened
 
 
@@ -151,7 +167,7 @@ async def _wait_for_incident(here: Services, fault: Fault) -> str:
             await asyncio.sleep(0.2)
 
 
-async def _follow(  # noqa: PLR0913, PLR0917 - the parts of one story
+async def _follow(
     here: Services, set_up: Stage, fault: Fault, incident: str, narrator: Narrator, *, once: bool
 ) -> bool:
     asked: set[str] = set()
@@ -194,7 +210,9 @@ async def _proven(here: Services, fault: Fault, incident: str, narrator: Narrato
     kinds = {a.kind for a in done}
     kinds_right = bool(kinds & set(fault.right))
     healthy = all(s.status == "up" for s in await here.reads.services())
-    narrator.say(f"done: {', '.join(f'{a.kind} {a.target}' for a in done) or 'nothing'}; all services healthy: {'yes' if healthy else 'no'}")
+    narrator.say(
+        f"done: {', '.join(f'{a.kind} {a.target}' for a in done) or 'nothing'}; all services healthy: {'yes' if healthy else 'no'}"
+    )
     return kinds_right and healthy
 
 
@@ -203,11 +221,16 @@ async def _ask(here: Services, approval: Approval, narrator: Narrator, *, once: 
     action = approval.action
     narrator.say(f"a person is asked: {action.kind} {action.target}? {approval.blast.sentence}", "bold magenta")
     if once or not sys.stdin.isatty():
-        narrator.say(f"nobody sits at this terminal; the demo says yes in {ANSWER_AFTER_S:.0f} s, unless the page is faster", "magenta")
+        narrator.say(
+            f"nobody sits at this terminal; the demo says yes in {ANSWER_AFTER_S:.0f} s, unless the page is faster",
+            "magenta",
+        )
         await asyncio.sleep(ANSWER_AFTER_S)
         yes = True
     else:
         answer = await asyncio.to_thread(input, "          approve? [y/N] ")
         yes = answer.strip().lower() in {"y", "yes"}
-    act = await here.actions.decide(approval, digest=approval.digest, approve=yes, reason="answered in the terminal", actor=DEMO)
+    act = await here.actions.decide(
+        approval, digest=approval.digest, approve=yes, reason="answered in the terminal", actor=DEMO
+    )
     narrator.say(act.message, "magenta")

@@ -39,7 +39,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(root: Path, base: Settings | None = None, scenario: Path = SCENARIOS, pace: Mapping[str, object] = PACE) -> AsyncGenerator[Stage, None]:
+async def stage(
+    root: Path, base: Settings | None = None, scenario: Path = SCENARIOS, pace: Mapping[str, object] = PACE
+) -> AsyncGenerator[Stage, None]:
     """Set it up in `root`, and take it down again. What runs below ends with this process, however it ends."""
     settings = base or load()
     shutil.rmtree(root, ignore_errors=True)
@@ -87,7 +89,11 @@ def _with(settings: Settings, update: Mapping[str, object]) -> Settings:
 
 def _ports(settings: Settings) -> dict[str, object]:
     """The usual ports where they are free, others where not: a demo must not fail because something else runs."""
-    wanted = {"web_port": settings.web_port, "temporal_port": settings.temporal_port, "temporal_ui_port": settings.temporal_ui_port}
+    wanted = {
+        "web_port": settings.web_port,
+        "temporal_port": settings.temporal_port,
+        "temporal_ui_port": settings.temporal_ui_port,
+    }
     return {name: port if _is_free(port) else _any_port() for name, port in wanted.items()}
 
 

@@ -36,7 +36,7 @@ class CooldownClass(StrEnum):
 
 
 class ActionState(StrEnum):
-    """requested -> refused | permitted -> (waiting -> approved | denied | expired) -> performing -> done | failed | unknown."""
+    """Requested, then refused or permitted; maybe waiting for a person; performing; done, failed or unknown."""
 
     REQUESTED = "requested"
     REFUSED = "refused"

@@ -69,7 +69,7 @@ def judge(
     return Verdict(decision=decision, kind=known, target=service.id, params={}, rule=rule)
 
 
-def _broken_rule(  # noqa: PLR0913, PLR0917 - one line per rule reads better than a bag of arguments
+def _broken_rule(
     inventory: Inventory,
     incident: frozenset[str],
     tier: int,
@@ -93,16 +93,18 @@ def _broken_rule(  # noqa: PLR0913, PLR0917 - one line per rule reads better tha
 
 
 def reach(inventory: Inventory, services: frozenset[str]) -> frozenset[str]:
-    """The services of an incident, everything they depend on and everything that depends on them."""
-    reached = set(services)
-    for sid in services:
-        reached |= {s.id for s in inventory.dependents(sid)}
+    """The services of an incident, everything they depend on and everything that depends on them.
+
+    Not what else those dependents need: a proxy in front of everything would put everything within reach.
+    """
+    dependents = {s.id for sid in services for s in inventory.dependents(sid)}
+    needed = set(services)
     grew = True
     while grew:
-        needs = {d for s in inventory.services if s.id in reached for d in (*s.depends_on, *_network(s))}
-        grew = not needs <= reached
-        reached |= needs
-    return frozenset(reached)
+        needs = {d for s in inventory.services if s.id in needed for d in (*s.depends_on, *_network(s))}
+        grew = not needs <= needed
+        needed |= needs
+    return frozenset(needed | dependents)
 
 
 def _network(service: Service) -> tuple[ServiceId, ...]:

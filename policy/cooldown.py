@@ -14,14 +14,20 @@ COUNTING = frozenset({PermitState.RESERVED, PermitState.CONFIRMED, PermitState.E
 
 
 def counted(journal: Journal, cooldown_class: CooldownClass, window_s: float, now: datetime) -> tuple[Permit, ...]:
-    """The permits of a class that use up a slot at `now`, oldest first."""
-    since = now - timedelta(seconds=window_s)
-    if journal.resets:
-        since = max(since, max(journal.resets))
+    """The permits of a class that use up a slot at `now`, oldest first.
+
+    A permit of the very instant of a reset counts: many calls can share one instant of a workflow's clock, and
+    each of them would be granted otherwise.
+    """
+    since = _before(now, window_s)
+    reset = max(journal.resets, default=None)
     hits = [
         p
         for p in journal.permits
-        if p.cooldown_class == cooldown_class and p.state in COUNTING and p.granted_at > since
+        if p.cooldown_class == cooldown_class
+        and p.state in COUNTING
+        and p.granted_at > since
+        and (reset is None or p.granted_at >= reset)
     ]
     return tuple(sorted(hits, key=lambda p: p.granted_at))
 
@@ -29,11 +35,30 @@ def counted(journal: Journal, cooldown_class: CooldownClass, window_s: float, no
 def next_slot(journal: Journal, cooldown_class: CooldownClass, rule: CooldownRule, now: datetime) -> datetime | None:
     """When the next permit could be granted; None means now. A limit of 0 never grants: the far future."""
     if rule.limit <= 0:
-        return datetime.max.replace(tzinfo=now.tzinfo)
+        return _never(now)
     used = counted(journal, cooldown_class, rule.window_s, now)
     if len(used) < rule.limit:
         return None
-    return used[len(used) - rule.limit].granted_at + timedelta(seconds=rule.window_s)
+    return _after(used[len(used) - rule.limit].granted_at, rule.window_s)
+
+
+def _never(now: datetime) -> datetime:
+    return datetime.max.replace(tzinfo=now.tzinfo)
+
+
+def _after(at: datetime, seconds: float) -> datetime:
+    """`at` plus a time. A time that no calendar holds is never: an error here would stop the ledger for good."""
+    try:
+        return at + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return _never(at)
+
+
+def _before(at: datetime, seconds: float) -> datetime:
+    try:
+        return at - timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return datetime.min.replace(tzinfo=at.tzinfo)
 
 
 def decide(journal: Journal, request: PermitRequest, now: datetime) -> tuple[PermitAnswer, Journal]:
@@ -46,13 +71,10 @@ def decide(journal: Journal, request: PermitRequest, now: datetime) -> tuple[Per
         return PermitAnswer(
             granted=granted, permit=known if granted else None, reason=reason, used=used, limit=request.rule.limit
         ), journal
-    held = _held_back(journal, now)
-    if held is not None:
-        until, reason = held
-        return _refusal(reason, until, now, used, request.rule), journal
-    free_at = next_slot(journal, request.cooldown_class, request.rule, now)
-    if free_at is not None:
-        return _refusal(_limit_sentence(request, used), free_at, now, used, request.rule), journal
+    barriers = _barriers(journal, request, now, used)
+    if barriers:
+        reasons = "; ".join(reason for _, reason in barriers)
+        return _refusal(reasons, max(until for until, _ in barriers), now, used, request.rule), journal
     permit = Permit(
         id=request.id,
         service=request.service,
@@ -60,19 +82,24 @@ def decide(journal: Journal, request: PermitRequest, now: datetime) -> tuple[Per
         cooldown_class=request.cooldown_class,
         state=PermitState.RESERVED,
         granted_at=now,
-        expires_at=now + timedelta(seconds=request.expires_s),
+        expires_at=_after(now, request.expires_s),
         holder=request.holder,
     )
     answer = PermitAnswer(granted=True, permit=permit, used=used + 1, limit=request.rule.limit)
     return answer, journal.model_copy(update={"permits": (*journal.permits, permit)})
 
 
-def _held_back(journal: Journal, now: datetime) -> tuple[datetime, str] | None:
+def _barriers(journal: Journal, request: PermitRequest, now: datetime, used: int) -> list[tuple[datetime, str]]:
+    """Everything that stands in the way, with the time until which it does. Only when all are over is there a slot."""
+    found: list[tuple[datetime, str]] = []
     if journal.maintenance_until and journal.maintenance_until > now:
-        return journal.maintenance_until, f"maintenance: {journal.maintenance_reason}"
+        found.append((journal.maintenance_until, f"maintenance: {journal.maintenance_reason}"))
     if journal.snoozed_until and journal.snoozed_until > now:
-        return journal.snoozed_until, f"snoozed: {journal.snooze_reason}"
-    return None
+        found.append((journal.snoozed_until, f"snoozed: {journal.snooze_reason}"))
+    free_at = next_slot(journal, request.cooldown_class, request.rule, now)
+    if free_at is not None:
+        found.append((free_at, _limit_sentence(request, used)))
+    return found
 
 
 def _limit_sentence(request: PermitRequest, used: int) -> str:
@@ -83,7 +110,7 @@ def _limit_sentence(request: PermitRequest, used: int) -> str:
 
 
 def _refusal(reason: str, until: datetime, now: datetime, used: int, rule: CooldownRule) -> PermitAnswer:
-    if until.year == datetime.max.year:
+    if until == _never(now):
         return PermitAnswer(granted=False, reason=reason, used=used, limit=rule.limit)
     wait = max(0.0, (until - now).total_seconds())
     return PermitAnswer(
@@ -114,7 +141,7 @@ def expire(journal: Journal, now: datetime) -> Journal:
 
 def trim(journal: Journal, now: datetime, keep_s: float) -> Journal:
     """Drop what no window can reach any more, so that the entity's state stays small."""
-    since = now - timedelta(seconds=keep_s)
+    since = _before(now, keep_s)
     kept = tuple(p for p in journal.permits if p.granted_at > since)
     return journal.model_copy(update={"permits": kept, "resets": tuple(r for r in journal.resets if r > since)})
 

@@ -15,7 +15,7 @@ FAILURES_TO_OPEN_FLAPPING = 4  # a flapping service must stay down before anythi
 class Verdict(StrEnum):
     """What a patrol should do about one service."""
 
-    HEALTHY = "healthy"
+    HEALTHY = "healthy"  # or unknown: where no probe could run, there is nothing to repair
     SUSPECT = "suspect"  # failing for the first time: probe again before anything opens
     FAILING = "failing"
     FLAPPING = "flapping"  # tell a person; too restless to act upon
@@ -49,7 +49,7 @@ def observe(health: ServiceHealth, results: Sequence[ProbeResult], now: datetime
         since=health.since if status == health.status and health.since else now,
         last_probe_at=now,
         failures_in_row=health.failures_in_row + 1 if is_down else 0,
-        successes_in_row=0 if is_down else health.successes_in_row + 1,
+        successes_in_row=0 if is_down or status == ServiceStatus.UNKNOWN else health.successes_in_row + 1,
         flips=flips,
         summary=worst or next((r.summary for r in results if r.status != ProbeStatus.OK), ""),
     )

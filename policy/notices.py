@@ -9,28 +9,51 @@ from domain.notice import Notice, NoticeKind
 
 
 def _notice(incident: IncidentId, step: str, kind: NoticeKind, title: str, body: str) -> Notice:
-    return Notice(key=f"{incident}/{step}", kind=kind, title=title[:200], body=body[:3000], incident=incident, link=f"/incidents/{incident}")
+    return Notice(
+        key=f"{incident}/{step}",
+        kind=kind,
+        title=title[:200],
+        body=body[:3000],
+        incident=incident,
+        link=f"/incidents/{incident}",
+    )
 
 
-def remediated(incident: IncidentId, service: str, tier: int, actions: tuple[Action, ...], proof: str, *, dry_run: bool) -> Notice:
+def remediated(
+    incident: IncidentId, service: str, tier: int, actions: tuple[Action, ...], proof: str, *, dry_run: bool
+) -> Notice:
     """A fix that our own probes confirmed."""
     done = ", ".join(f"{a.kind} {a.target}" for a in actions) or "no action"
-    how = f"fixed by tier {tier}" if tier >= 3 else "remediated automatically"  # noqa: PLR2004 - the last tier is worth its own words
+    how = f"fixed by tier {tier}" if tier >= 3 else "remediated automatically"
     prefix = "[dry run] " if dry_run else ""
-    return _notice(incident, f"remediated/{tier}", NoticeKind.REMEDIATED, f"{prefix}{service}: {how}", f"Done: {done}. Proof: {proof}.")
+    return _notice(
+        incident,
+        f"remediated/{tier}",
+        NoticeKind.REMEDIATED,
+        f"{prefix}{service}: {how}",
+        f"Done: {done}. Proof: {proof}.",
+    )
 
 
 def needs_person(incident: IncidentId, service: str, why: str, evidence: str, round_number: int) -> Notice:
     """No tier could repair it, or a rule forbids to go on."""
     body = f"{why}\n\nEvidence: {evidence or 'see the incident page'}"
-    return _notice(incident, f"needs-person/{round_number}", NoticeKind.NEEDS_PERSON, f"{service} needs human attention", body)
+    return _notice(
+        incident, f"needs-person/{round_number}", NoticeKind.NEEDS_PERSON, f"{service} needs human attention", body
+    )
 
 
 def limit_refused(incident: IncidentId, action: Action, reason: str, next_slot: datetime | None) -> Notice:
     """The ledger refused an action."""
     when = f" Next slot: {next_slot.isoformat(timespec='minutes')}." if next_slot else ""
     body = f"{action.kind} {action.target} was refused: {reason}.{when} Nothing was done."
-    return _notice(incident, f"refused/{action.id}", NoticeKind.REFUSED, f"{action.target}: {action.kind} refused by its limit", body)
+    return _notice(
+        incident,
+        f"refused/{action.id}",
+        NoticeKind.REFUSED,
+        f"{action.target}: {action.kind} refused by its limit",
+        body,
+    )
 
 
 def approval_wanted(approval: Approval) -> Notice:
@@ -40,7 +63,13 @@ def approval_wanted(approval: Approval) -> Notice:
         f"{action.kind} {action.target} (risk {action.risk}). Why: {action.reason or 'no reason given'}\n"
         f"{approval.blast.sentence}\nUnanswered it counts as denied at {approval.expires_at.isoformat(timespec='minutes')}."
     )
-    notice = _notice(approval.incident, f"approval/{approval.id}", NoticeKind.APPROVAL, f"Approve {action.kind} of {action.target}?", body)
+    notice = _notice(
+        approval.incident,
+        f"approval/{approval.id}",
+        NoticeKind.APPROVAL,
+        f"Approve {action.kind} of {action.target}?",
+        body,
+    )
     return notice.model_copy(update={"link": f"/approvals#{approval.id}"})
 
 
@@ -51,7 +80,9 @@ def recovered(incident: IncidentId, service: str, proof: str) -> Notice:
 
 def reopened(incident: IncidentId, service: str, evidence: str, round_number: int) -> Notice:
     """A fix did not last."""
-    return _notice(incident, f"reopened/{round_number}", NoticeKind.REOPENED, f"{service} failed again after its fix", evidence)
+    return _notice(
+        incident, f"reopened/{round_number}", NoticeKind.REOPENED, f"{service} failed again after its fix", evidence
+    )
 
 
 def broken(incident: IncidentId, service: str, what: str, step: str) -> Notice:

@@ -35,17 +35,29 @@ from config.settings import Settings
 from worker.registry import Activities
 
 
-async def compose(settings: Settings, pool: Pool, client: Client, redact: Callable[[str], str], stack: AsyncExitStack) -> Activities:
+async def compose(
+    settings: Settings, pool: Pool, client: Client, redact: Callable[[str], str], stack: AsyncExitStack
+) -> Activities:
     """All activities over their real ports. What must be closed is put on `stack`."""
     clock = SystemClock()
     health, incidents, sessions = HealthStore(pool), IncidentStore(pool), SessionStore(pool)
     effects = EffectRouter.from_settings(settings, redact)
-    prober = ProbeRunner(clock=clock, redact=redact, units=effects.unit_look, containers=effects.container_look, commands_dir=settings.commands_dir)
+    prober = ProbeRunner(
+        clock=clock,
+        redact=redact,
+        units=effects.unit_look,
+        containers=effects.container_look,
+        commands_dir=settings.commands_dir,
+    )
     stack.push_async_callback(prober.close)
     escalations = TemporalEscalations(client, settings.escalation_policy, lambda: settings.dry_run, clock)
     ledger = TemporalLedger(client, UpdateSlots(settings.home / "run"))
     engine = await select(settings, scripted=settings.scripted)
-    texts = Texts(tiers={t: library.tier_prompt(t) for t in (1, 2, 3)}, library=library.built_in(), report_schema=library.report_schema())
+    texts = Texts(
+        tiers={t: library.tier_prompt(t) for t in (1, 2, 3)},
+        library=library.built_in(),
+        report_schema=library.report_schema(),
+    )
     session_settings = SessionSettings(
         sessions_root=settings.home / "sessions", scripted=settings.scripted, credential_kind=settings.credential_kind
     )

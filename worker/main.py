@@ -57,7 +57,9 @@ async def run(settings: Settings) -> None:
         for worker in workers(client, activities, settings):
             await stack.enter_async_context(worker)
         await seed(client, settings, UpkeepOrder(retention_days=settings.retention_days, at=SystemClock().now()))
-        logs.logger("worker").info("ready", sessions=settings.max_sessions, dry_run=settings.dry_run, scripted=settings.scripted)
+        logs.logger("worker").info(
+            "ready", sessions=settings.max_sessions, dry_run=settings.dry_run, scripted=settings.scripted
+        )
         await stop.wait()
 
 
@@ -96,5 +98,7 @@ def workers(client: Client, activities: Activities, settings: Settings) -> tuple
 
 def _database_url(settings: Settings) -> str:
     if settings.database_url is None:
-        raise TiercelError("DATABASE_URL is not set; start everything with `tiercel up`, or give the address of a Postgres")
+        raise TiercelError(
+            "DATABASE_URL is not set; start everything with `tiercel up`, or give the address of a Postgres"
+        )
     return settings.database_url.get_secret_value()

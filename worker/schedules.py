@@ -33,10 +33,14 @@ def patrol_spec(settings: Settings) -> ScheduleSpec:
 
 def patrol_schedule(settings: Settings) -> Schedule:
     """One patrol at a time; what was missed for longer than two intervals stays missed."""
-    order = PatrolInput(confirm_after_s=settings.confirm_after_s, policy=settings.escalation_policy(), dry_run=settings.dry_run)
+    order = PatrolInput(
+        confirm_after_s=settings.confirm_after_s, policy=settings.escalation_policy(), dry_run=settings.dry_run
+    )
     window = timedelta(seconds=max(10, 2 * settings.interval_s))
     return Schedule(
-        action=ScheduleActionStartWorkflow(PATROL, order, id="patrol", task_queue=TASK_QUEUE_CONTROL, static_summary="patrol"),
+        action=ScheduleActionStartWorkflow(
+            PATROL, order, id="patrol", task_queue=TASK_QUEUE_CONTROL, static_summary="patrol"
+        ),
         spec=patrol_spec(settings),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=window),
     )
@@ -46,7 +50,9 @@ def upkeep_schedule(settings: Settings, started: UpkeepOrder) -> Schedule:
     """Retention, orphans, lost escalations."""
     del settings
     return Schedule(
-        action=ScheduleActionStartWorkflow(UPKEEP, started, id="upkeep", task_queue=TASK_QUEUE_CONTROL, static_summary="upkeep"),
+        action=ScheduleActionStartWorkflow(
+            UPKEEP, started, id="upkeep", task_queue=TASK_QUEUE_CONTROL, static_summary="upkeep"
+        ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=UPKEEP_EVERY)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=UPKEEP_EVERY),
     )
@@ -60,7 +66,11 @@ async def ensure(client: Client, schedule_id: str, wanted: Schedule, memo: dict[
         handle = client.get_schedule_handle(schedule_id)
 
         def change(found: ScheduleUpdateInput) -> ScheduleUpdate:
-            return ScheduleUpdate(schedule=Schedule(wanted.action, spec=wanted.spec, policy=wanted.policy, state=found.description.schedule.state))
+            return ScheduleUpdate(
+                schedule=Schedule(
+                    wanted.action, spec=wanted.spec, policy=wanted.policy, state=found.description.schedule.state
+                )
+            )
 
         await handle.update(change)
         if trigger:
@@ -69,5 +79,13 @@ async def ensure(client: Client, schedule_id: str, wanted: Schedule, memo: dict[
 
 async def seed(client: Client, settings: Settings, upkeep: UpkeepOrder) -> None:
     """All schedules. The upkeep runs at once, because a start is when something may have been left behind."""
-    await ensure(client, SCHEDULE_PATROL, patrol_schedule(settings), {"cron": settings.cron, "every_s": str(settings.interval_s)}, trigger=False)
-    await ensure(client, SCHEDULE_UPKEEP, upkeep_schedule(settings, upkeep), {"every_s": str(UPKEEP_EVERY.seconds)}, trigger=True)
+    await ensure(
+        client,
+        SCHEDULE_PATROL,
+        patrol_schedule(settings),
+        {"cron": settings.cron, "every_s": str(settings.interval_s)},
+        trigger=False,
+    )
+    await ensure(
+        client, SCHEDULE_UPKEEP, upkeep_schedule(settings, upkeep), {"every_s": str(UPKEEP_EVERY.seconds)}, trigger=True
+    )

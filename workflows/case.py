@@ -10,7 +10,15 @@ from temporalio.common import SearchAttributeKey
 from activities.records import RecordActivities
 from domain.action import Action
 from domain.ids import LOCAL_NODE, ActionId, ServiceId, SessionId
-from domain.incident import Approval, ApprovalState, CloseRequest, EscalationInput, EscalationView, IncidentState, Timeline
+from domain.incident import (
+    Approval,
+    ApprovalState,
+    CloseRequest,
+    EscalationInput,
+    EscalationView,
+    IncidentState,
+    Timeline,
+)
 from domain.work import AuditEntry, RecordOrder, StateChange
 from workflows import options
 
@@ -92,8 +100,12 @@ class Clerk:
             ]
         )
         workflow.set_current_details(f"**{state}**, tier {case.tier}: {case.summary}")
-        change = StateChange(incident=case.start.incident, state=state, tier=case.tier, summary=case.summary, at=workflow.now())
-        await self.write(RecordOrder(states=(change,), timeline=(self._entry(kind or state.value, case.summary, detail),)))
+        change = StateChange(
+            incident=case.start.incident, state=state, tier=case.tier, summary=case.summary, at=workflow.now()
+        )
+        await self.write(
+            RecordOrder(states=(change,), timeline=(self._entry(kind or state.value, case.summary, detail),))
+        )
 
     async def note(self, kind: str, text: str, **detail: Any) -> None:
         """One line of the incident's history."""
@@ -107,7 +119,11 @@ class Clerk:
             RecordOrder(
                 actions=(action,),
                 timeline=(self._entry("action", text, detail),),
-                audit=(self._audit("session", action.session, f"action.{action.state}", action.target, {"text": text, **detail}),),
+                audit=(
+                    self._audit(
+                        "session", action.session, f"action.{action.state}", action.target, {"text": text, **detail}
+                    ),
+                ),
             )
         )
 
@@ -120,7 +136,15 @@ class Clerk:
             RecordOrder(
                 approvals=(approval,),
                 timeline=(self._entry("approval", text, detail),),
-                audit=(self._audit(actor_kind, approval.decided_by or "escalation", f"approval.{approval.state}", approval.action.target, detail),),
+                audit=(
+                    self._audit(
+                        actor_kind,
+                        approval.decided_by or "escalation",
+                        f"approval.{approval.state}",
+                        approval.action.target,
+                        detail,
+                    ),
+                ),
             )
         )
 
@@ -139,9 +163,13 @@ class Clerk:
 
     def _entry(self, kind: str, text: str, detail: dict[str, Any]) -> tuple[str, Timeline]:
         case = self._case
-        entry = Timeline(incident=case.start.incident, at=workflow.now(), kind=kind, tier=case.tier, text=text[:2000], detail=detail)
+        entry = Timeline(
+            incident=case.start.incident, at=workflow.now(), kind=kind, tier=case.tier, text=text[:2000], detail=detail
+        )
         return self._key(), entry
 
     def _audit(self, actor_kind: str, actor: str, action: str, target: str, detail: dict[str, Any]) -> AuditEntry:
         now: datetime = workflow.now()
-        return AuditEntry(key=self._key(), at=now, actor_kind=actor_kind, actor=actor, action=action, target=target, detail=detail)
+        return AuditEntry(
+            key=self._key(), at=now, actor_kind=actor_kind, actor=actor, action=action, target=target, detail=detail
+        )

@@ -12,7 +12,7 @@ from domain.action import FINAL_STATES, Action, ActionAnswer, ActionRequest, Act
 from domain.ids import ActionId, action_id, approval_id
 from domain.incident import Approval, ApprovalState, Decision, DecisionAnswer
 from domain.ledger import PermitAnswer
-from domain.work import PerformOrder, Performed, SettleOrder, Weighed, WeighOrder
+from domain.work import Performed, PerformOrder, SettleOrder, Weighed, WeighOrder
 from policy import approvals, notices
 from workflows import options
 from workflows.case import Case, Clerk
@@ -70,15 +70,24 @@ class ActionDesk:
         if approval is None:
             known = self._answers.get(aid)
             # The call was answered already: let it through to hear the same answer again, unless it was refused.
-            return known if known is None or known.decision == "deny" else known.model_copy(update={"decision": "allow"})
+            return (
+                known if known is None or known.decision == "deny" else known.model_copy(update={"decision": "allow"})
+            )
         match approval.state:
             case ApprovalState.PENDING:
                 return _waiting(approval)
             case ApprovalState.APPROVED:
-                return ActionAnswer(action=aid, decision="allow", state=ActionState.PERMITTED, message=f"approved by {approval.decided_by}")
+                return ActionAnswer(
+                    action=aid,
+                    decision="allow",
+                    state=ActionState.PERMITTED,
+                    message=f"approved by {approval.decided_by}",
+                )
             case _:
                 why = f" ({approval.reason})" if approval.reason else ""
-                message = f"a person did not approve this: {approval.state}{why}. Do not ask again; report what you know."
+                message = (
+                    f"a person did not approve this: {approval.state}{why}. Do not ask again; report what you know."
+                )
                 return ActionAnswer(action=aid, decision="deny", state=ActionState.DENIED, message=message)
 
     def _stray(self, request: ActionRequest) -> str:
@@ -106,7 +115,9 @@ class ActionDesk:
         if action is None:
             await self._clerk.refusal(request.session, f"{request.kind[:40]} {request.target[:80]}", reason)
         else:
-            refused = action.model_copy(update={"state": ActionState.REFUSED, "message": message, "finished_at": workflow.now()})
+            refused = action.model_copy(
+                update={"state": ActionState.REFUSED, "message": message, "finished_at": workflow.now()}
+            )
             await self._clerk.action(refused, f"{action.kind} {action.target} {message}")
         return self._answer(ActionAnswer(action=aid, decision="deny", state=ActionState.REFUSED, message=message))
 
@@ -130,7 +141,9 @@ class ActionDesk:
             requested_at=now,
             expires_at=now + timedelta(seconds=self._case.start.policy.approval_timeout_s),
         )
-        waiting = action.model_copy(update={"state": ActionState.WAITING, "approval": approval.id, "message": "waiting for a person"})
+        waiting = action.model_copy(
+            update={"state": ActionState.WAITING, "approval": approval.id, "message": "waiting for a person"}
+        )
         await self._clerk.action(waiting, f"{action.kind} {action.target} waits for a person")
         await self._clerk.approval(approval, f"asked a person to approve {action.kind} {action.target}")
         await tell(notices.approval_wanted(approval))
@@ -150,24 +163,38 @@ class ActionDesk:
         now = workflow.now()
         for aid, approval in list(self._case.approvals.items()):
             if approval.state == ApprovalState.PENDING and aid != but:
-                closed = approvals.expire(approval, max(now, approval.expires_at)) if expired else approvals.void(approval, now, reason)
-                await self._clerk.approval(closed, f"approval of {approval.action.kind} {approval.action.target}: {closed.state}")
+                closed = (
+                    approvals.expire(approval, max(now, approval.expires_at))
+                    if expired
+                    else approvals.void(approval, now, reason)
+                )
+                await self._clerk.approval(
+                    closed, f"approval of {approval.action.kind} {approval.action.target}: {closed.state}"
+                )
 
     # ------------------------------------------------------------ effects
 
     async def _permit_and_perform(self, action: Action, weighed: Weighed) -> ActionAnswer:
         if self._case.start.dry_run:
             message = f"dry run: {action.kind} {action.target} would have been done; nothing was done"
-            dry = action.model_copy(update={"state": ActionState.DRY_RUN, "message": message, "finished_at": workflow.now()})
+            dry = action.model_copy(
+                update={"state": ActionState.DRY_RUN, "message": message, "finished_at": workflow.now()}
+            )
             await self._clerk.action(dry, message)
             return self._answer(ActionAnswer(action=action.id, decision="allow", state=dry.state, message=message))
         assert weighed.permit is not None  # noqa: S101 - checked by the caller, for the type checker
         permit = await workflow.execute_activity_method(
-            PermitActivities.acquire_permit, weighed.permit, **options.PERMIT, summary=f"permit for {action.kind} {action.target}"
+            PermitActivities.acquire_permit,
+            weighed.permit,
+            **options.PERMIT,
+            summary=f"permit for {action.kind} {action.target}",
         )
         if not permit.granted:
             return await self._refuse_by_limit(action, permit)
-        await self._clerk.action(action.model_copy(update={"state": ActionState.PERMITTED}), f"{action.kind} {action.target} permitted ({permit.used} of {permit.limit})")
+        await self._clerk.action(
+            action.model_copy(update={"state": ActionState.PERMITTED}),
+            f"{action.kind} {action.target} permitted ({permit.used} of {permit.limit})",
+        )
         performed = await self._perform_once(action)
         return await self._finish(performed)
 
@@ -175,12 +202,23 @@ class ActionDesk:
         when = f"; next slot at {permit.next_slot_at.isoformat(timespec='seconds')}" if permit.next_slot_at else ""
         message = f"refused: {permit.reason}{when}. Nothing was done. Report what you found and escalate."
         refused = action.model_copy(
-            update={"state": ActionState.REFUSED, "message": message, "retry_after_s": permit.retry_after_s, "finished_at": workflow.now()}
+            update={
+                "state": ActionState.REFUSED,
+                "message": message,
+                "retry_after_s": permit.retry_after_s,
+                "finished_at": workflow.now(),
+            }
         )
         await self._clerk.action(refused, f"{action.kind} {action.target} {message}")
         await tell(notices.limit_refused(self._case.start.incident, action, permit.reason, permit.next_slot_at))
         return self._answer(
-            ActionAnswer(action=action.id, decision="deny", state=ActionState.REFUSED, message=message, retry_after_s=permit.retry_after_s)
+            ActionAnswer(
+                action=action.id,
+                decision="deny",
+                state=ActionState.REFUSED,
+                message=message,
+                retry_after_s=permit.retry_after_s,
+            )
         )
 
     async def _perform_once(self, action: Action) -> Performed:
@@ -191,7 +229,9 @@ class ActionDesk:
             )
         except ActivityError as e:
             workflow.logger.warning("an effect's outcome is not known: %s", e.cause)
-            performed = Performed(action=action, result=EffectResult(state=ActionState.UNKNOWN, message="the attempt was interrupted"))
+            performed = Performed(
+                action=action, result=EffectResult(state=ActionState.UNKNOWN, message="the attempt was interrupted")
+            )
         if performed.result.state != ActionState.UNKNOWN:
             return performed
         await self._clerk.action(
@@ -216,9 +256,16 @@ class ActionDesk:
         )
         await self._clerk.action(done, f"{done.kind} {done.target} {done.state}: {done.message}")
         if done.permit is not None:
-            settle = SettleOrder(service=done.target, permit=done.permit, confirmed=not never_begun, outcome=f"{done.state}: {done.message}"[:300])
+            settle = SettleOrder(
+                service=done.target,
+                permit=done.permit,
+                confirmed=not never_begun,
+                outcome=f"{done.state}: {done.message}"[:300],
+            )
             await workflow.execute_activity_method(PermitActivities.settle_permit, settle, **options.PERMIT)
-        return self._answer(ActionAnswer(action=done.id, decision="allow", state=done.state, message=f"{done.state}: {done.message}"))
+        return self._answer(
+            ActionAnswer(action=done.id, decision="allow", state=done.state, message=f"{done.state}: {done.message}")
+        )
 
 
 def _waiting(approval: Approval) -> ActionAnswer:

@@ -9,7 +9,16 @@ from temporalio.exceptions import ApplicationError
 from activities.probes import ProbeActivities
 from activities.records import RecordActivities
 from domain.action import ActionAnswer, ActionRequest, ActionState
-from domain.engine import ESCALATION, QUERY_VIEW, SIGNAL_ALERT, SIGNAL_OBSERVED, UPDATE_ACT, UPDATE_CLOSE, UPDATE_CONSIDER, UPDATE_DECIDE
+from domain.engine import (
+    ESCALATION,
+    QUERY_VIEW,
+    SIGNAL_ALERT,
+    SIGNAL_OBSERVED,
+    UPDATE_ACT,
+    UPDATE_CLOSE,
+    UPDATE_CONSIDER,
+    UPDATE_DECIDE,
+)
 from domain.incident import (
     Alert,
     CloseRequest,
@@ -81,7 +90,12 @@ class EscalationWorkflow:
             prompt=start.prompt,
         )
         await workflow.execute_activity_method(RecordActivities.open_incident, order, **options.RECORD)
-        await self._clerk.state(IncidentState.OPEN, start.alert.summary or start.prompt[:200] or "opened", kind="opened", affected=list(self._case.affected))
+        await self._clerk.state(
+            IncidentState.OPEN,
+            start.alert.summary or start.prompt[:200] or "opened",
+            kind="opened",
+            affected=list(self._case.affected),
+        )
 
     async def _result(self) -> EscalationResult:
         await self._desk.close_pending("the incident is over", expired=False)
@@ -115,7 +129,11 @@ class EscalationWorkflow:
             if not self._case.service or (self._case.start.prompt and not (report and report.escalate)):
                 if report and not report.escalate:
                     await self._clerk.state(IncidentState.REPORTED, report.summary)
-                    await tell(notices.reported(self._case.start.incident, f"Look finished: {self._case.title}", report.summary))
+                    await tell(
+                        notices.reported(
+                            self._case.start.incident, f"Look finished: {self._case.title}", report.summary
+                        )
+                    )
                     return 0
                 continue
             verification = await self._verify(acted=self._performed() > acted_before)
@@ -126,7 +144,11 @@ class EscalationWorkflow:
         return 0
 
     def _performed(self) -> int:
-        return sum(1 for a in self._case.actions.values() if a.state in {ActionState.DONE, ActionState.FAILED, ActionState.UNKNOWN})
+        return sum(
+            1
+            for a in self._case.actions.values()
+            if a.state in {ActionState.DONE, ActionState.FAILED, ActionState.UNKNOWN}
+        )
 
     async def _verify(self, *, acted: bool) -> Verification:
         """Fixed means verified. Where nothing was done, one look tells whether waiting makes sense at all."""
@@ -134,7 +156,9 @@ class EscalationWorkflow:
             report = await self._probe("look")
             if not report.green:
                 return Verification(verified=False, green_s=0, results=report.results, summary=report.summary)
-        await self._clerk.state(IncidentState.VERIFYING, f"verifying the work of tier {self._case.tier} with our own probes")
+        await self._clerk.state(
+            IncidentState.VERIFYING, f"verifying the work of tier {self._case.tier} with our own probes"
+        )
         policy = self._case.start.policy
         order = VerifyOrder(
             services=self._case.services,
@@ -143,7 +167,10 @@ class EscalationWorkflow:
             timeout_s=policy.verify_timeout_s if acted else 0,
         )
         return await workflow.execute_activity_method(
-            ProbeActivities.verify, order, **options.verifying(policy.verify_window_s, policy.verify_timeout_s), summary="verify"
+            ProbeActivities.verify,
+            order,
+            **options.verifying(policy.verify_window_s, policy.verify_timeout_s),
+            summary="verify",
         )
 
     async def _watch(self) -> bool:
@@ -154,8 +181,19 @@ class EscalationWorkflow:
             await self._clerk.state(IncidentState.SELF_HEALED, "healthy again without any action")
             return True
         case.healthy_seen = case.failing_seen = False
-        await self._clerk.state(IncidentState.WATCHING, f"fixed by tier {case.tier} and verified; watching", kind="verified")
-        await tell(notices.remediated(case.start.incident, case.title, case.tier, acted, "our own probes stayed green", dry_run=case.start.dry_run))
+        await self._clerk.state(
+            IncidentState.WATCHING, f"fixed by tier {case.tier} and verified; watching", kind="verified"
+        )
+        await tell(
+            notices.remediated(
+                case.start.incident,
+                case.title,
+                case.tier,
+                acted,
+                "our own probes stayed green",
+                dry_run=case.start.dry_run,
+            )
+        )
         passed = 0.0
         for after in case.start.policy.rechecks_s:
             await self._pause(after - passed, until=lambda: case.failing_seen)
@@ -196,25 +234,33 @@ class EscalationWorkflow:
             waited, pause = waited + pause, min(LONGEST_POLL_S, pause * 1.5)
             case.healthy_seen = False
             if (await self._probe("hand-over")).green and (await self._verify(acted=False)).verified:
-                await self._clerk.state(IncidentState.RESOLVED, "healthy again after it was handed over", kind="recovered")
+                await self._clerk.state(
+                    IncidentState.RESOLVED, "healthy again after it was handed over", kind="recovered"
+                )
                 await tell(notices.recovered(case.start.incident, case.title, "our own probes stayed green"))
                 return True
             if case.state != IncidentState.NEEDS_PERSON:
                 await self._clerk.state(IncidentState.NEEDS_PERSON, why)
-        await self._clerk.state(IncidentState.INTERRUPTED, "nobody took care of it in time; a new failure opens a new incident")
+        await self._clerk.state(
+            IncidentState.INTERRUPTED, "nobody took care of it in time; a new failure opens a new incident"
+        )
         return True
 
     async def _pause(self, seconds: float, until: Callable[[], bool]) -> None:
         try:
             await workflow.wait_condition(
-                lambda: self._case.closing is not None or until(), timeout=timedelta(seconds=max(0.0, seconds)), timeout_summary="look again"
+                lambda: self._case.closing is not None or until(),
+                timeout=timedelta(seconds=max(0.0, seconds)),
+                timeout_summary="look again",
             )
         except TimeoutError:
             return
 
     async def _probe(self, purpose: str) -> ProbeReport:
         order = ProbeOrder(services=self._case.services, purpose=purpose)
-        return await workflow.execute_activity_method(ProbeActivities.probe_now, order, **options.PROBE, summary=purpose)
+        return await workflow.execute_activity_method(
+            ProbeActivities.probe_now, order, **options.PROBE, summary=purpose
+        )
 
     # ------------------------------------------------------------ what comes in
 

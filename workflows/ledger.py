@@ -7,20 +7,35 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.ledger import LedgerRecordActivities, NoteOrder
-from domain.engine import LEDGER, QUERY_JOURNAL, UPDATE_ACQUIRE, UPDATE_CONFIRM, UPDATE_MAINTENANCE, UPDATE_RELEASE, UPDATE_RESET, UPDATE_SNOOZE
-from domain.ledger import Journal, LedgerNote, LedgerStart, Permit, PermitAnswer, PermitOutcome, PermitRequest, PermitState
+from domain.engine import (
+    LEDGER,
+    QUERY_JOURNAL,
+    UPDATE_ACQUIRE,
+    UPDATE_CONFIRM,
+    UPDATE_MAINTENANCE,
+    UPDATE_RELEASE,
+    UPDATE_RESET,
+    UPDATE_SNOOZE,
+)
+from domain.ledger import (
+    Journal,
+    LedgerNote,
+    LedgerStart,
+    Permit,
+    PermitAnswer,
+    PermitOutcome,
+    PermitRequest,
+    PermitState,
+)
 from policy import cooldown
 from workflows import options
 
 KEEP_S = 8 * 86_400.0
 MAX_UPDATES = 1_500  # a run takes 2,000 at most
 
-# A local activity answers within the same workflow task: an ordinary one would double the latency of every permit.
-_WRITE = {
-    "start_to_close_timeout": timedelta(seconds=10),
-    "schedule_to_close_timeout": timedelta(seconds=45),
-    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=timedelta(seconds=3), maximum_attempts=20),
-}
+_WRITE_AGAIN = RetryPolicy(
+    initial_interval=timedelta(seconds=0.2), maximum_interval=timedelta(seconds=3), maximum_attempts=20
+)
 
 
 @workflow.defn(name=LEDGER)
@@ -38,9 +53,13 @@ class LedgerWorkflow:
         """Read the record back where nothing was handed over; then live until history asks for a fresh run."""
         workflow.set_current_details(f"Permits of `{start.service}`")
         if self._journal is None:
-            history = await workflow.execute_activity_method(LedgerRecordActivities.ledger_history, start.service, **options.RECORD)
+            history = await workflow.execute_activity_method(
+                LedgerRecordActivities.ledger_history, start.service, **options.RECORD
+            )
             self._journal = history.journal
-        await workflow.wait_condition(lambda: self._updates >= MAX_UPDATES or workflow.info().is_continue_as_new_suggested())
+        await workflow.wait_condition(
+            lambda: self._updates >= MAX_UPDATES or workflow.info().is_continue_as_new_suggested()
+        )
         await workflow.wait_condition(workflow.all_handlers_finished)
         journal = cooldown.trim(self._journal, workflow.now(), KEEP_S)
         workflow.continue_as_new(LedgerStart(service=self._service, journal=journal))
@@ -62,15 +81,26 @@ class LedgerWorkflow:
                 await self._write(answer.permit)
             except ActivityError as e:
                 self._journal = self._without(request.id)
-                raise ApplicationError("the record cannot be reached; no record, no effect", type="RecordUnavailableError") from e
+                raise ApplicationError(
+                    "the record cannot be reached; no record, no effect", type="RecordUnavailableError"
+                ) from e
         return answer
 
     def _without(self, permit_id: str) -> Journal:
         assert self._journal is not None  # noqa: S101 - for the type checker
-        return self._journal.model_copy(update={"permits": tuple(p for p in self._journal.permits if p.id != permit_id)})
+        return self._journal.model_copy(
+            update={"permits": tuple(p for p in self._journal.permits if p.id != permit_id)}
+        )
 
     async def _write(self, permit: Permit) -> None:
-        await workflow.execute_local_activity_method(LedgerRecordActivities.write_permit, permit, **_WRITE)
+        # A local activity answers within the same workflow task: an ordinary one would double a permit's latency.
+        await workflow.execute_local_activity_method(
+            LedgerRecordActivities.write_permit,
+            permit,
+            start_to_close_timeout=timedelta(seconds=10),
+            schedule_to_close_timeout=timedelta(seconds=45),
+            retry_policy=_WRITE_AGAIN,
+        )
 
     @workflow.update(name=UPDATE_CONFIRM)
     async def confirm(self, outcome: PermitOutcome) -> bool:

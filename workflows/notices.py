@@ -1,5 +1,4 @@
-"""Telling people: a small workflow of its own per notice, so that a dead channel holds up nothing
-and a finished escalation leaves no message behind."""
+"""Telling people: one small workflow per notice. A dead channel holds nothing up, and no message is left behind."""
 
 import asyncio
 

@@ -21,28 +21,42 @@ class Options(TypedDict, total=False):
 
 
 HEARTBEAT = timedelta(seconds=30)
-_PATIENT = RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=20), maximum_attempts=2000)
+_PATIENT = RetryPolicy(
+    initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=20), maximum_attempts=2000
+)
 
 # The record may be away for hours (a restart, a full disk); nothing may be lost meanwhile, so writers wait.
-RECORD: Options = {"task_queue": TASK_QUEUE_CONTROL, "start_to_close_timeout": timedelta(seconds=20), "retry_policy": _PATIENT}
+RECORD: Options = {
+    "task_queue": TASK_QUEUE_CONTROL,
+    "start_to_close_timeout": timedelta(seconds=20),
+    "retry_policy": _PATIENT,
+}
 
 # Looking costs nothing but time.
 PROBE: Options = {
     "task_queue": TASK_QUEUE_PROBES,
     "start_to_close_timeout": timedelta(minutes=5),
     "heartbeat_timeout": HEARTBEAT,
-    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=100),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=100
+    ),
 }
 
 # A permit's answer is the same for the same id, so asking again is free.
-PERMIT: Options = {"task_queue": TASK_QUEUE_CONTROL, "start_to_close_timeout": timedelta(seconds=60), "retry_policy": _PATIENT}
+PERMIT: Options = {
+    "task_queue": TASK_QUEUE_CONTROL,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": _PATIENT,
+}
 
 # Judging looks and acts not; a session is waiting for the answer.
 WEIGH: Options = {
     "task_queue": TASK_QUEUE_CONTROL,
     "start_to_close_timeout": timedelta(seconds=90),
     "heartbeat_timeout": HEARTBEAT,
-    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=10), maximum_attempts=30),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=10), maximum_attempts=30
+    ),
 }
 
 # An effect gets one attempt. What became of it is looked up, never repeated.
@@ -66,7 +80,9 @@ NOTICE: Options = {
     "task_queue": TASK_QUEUE_CONTROL,
     "start_to_close_timeout": timedelta(seconds=60),
     "schedule_to_close_timeout": timedelta(hours=24),
-    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=10), maximum_attempts=200),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=10), maximum_attempts=200
+    ),
 }
 
 # Retention and sweeps: one that fails is done by the next upkeep.
@@ -79,13 +95,18 @@ UPKEEP: Options = {
 
 
 def session(timeout_s: float) -> Options:
-    """One process of a session. Attempts are workers that attach to the same process, not new processes;
-    the limit is above the container's own, so that two can never run at once."""
+    """One process of a session.
+
+    Attempts are workers that attach to the same process, not new processes. The limit is above the process's own,
+    so that two can never run at once.
+    """
     return {
         "task_queue": TASK_QUEUE_SESSIONS,
         "start_to_close_timeout": timedelta(seconds=timeout_s + 120),
         "heartbeat_timeout": HEARTBEAT,
-        "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=10), maximum_attempts=50),
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=10), maximum_attempts=50
+        ),
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }
 

@@ -23,7 +23,9 @@ class PatrolWorkflow:
         """Survey, sweep, confirm what failed for the first time, alert, record."""
         started = workflow.now()
         patrol = workflow.info().workflow_id
-        survey = await workflow.execute_activity_method(PatrolActivities.survey, **options.PROBE, summary="read the repositories")
+        survey = await workflow.execute_activity_method(
+            PatrolActivities.survey, **options.PROBE, summary="read the repositories"
+        )
         sweep = await self._sweep(patrol, order.only)
         failing = await self._confirm(patrol, sweep, order.confirm_after_s)
         report = await self._alert(patrol, failing, order)
@@ -32,18 +34,27 @@ class PatrolWorkflow:
         await self._finish(patrol, started, survey, sweep, failing, report)
         await self._tell_flapping(sweep.flapping)
         return PatrolResult(
-            services=sweep.services, failing=failing, opened=report.opened, joined=report.joined, held=report.held, problems=survey.problems
+            services=sweep.services,
+            failing=failing,
+            opened=report.opened,
+            joined=report.joined,
+            held=report.held,
+            problems=survey.problems,
         )
 
     async def _sweep(self, patrol: str, only: tuple[ServiceId, ...]) -> Sweep:
         order = SweepOrder(patrol=patrol, only=only)
-        return await workflow.execute_activity_method(PatrolActivities.sweep, order, **options.PROBE, summary="probe side by side")
+        return await workflow.execute_activity_method(
+            PatrolActivities.sweep, order, **options.PROBE, summary="probe side by side"
+        )
 
     async def _confirm(self, patrol: str, sweep: Sweep, after_s: float) -> tuple[ServiceId, ...]:
         """A service that fails once is probed again after a pause; what recovers by itself opens nothing."""
         if not sweep.suspect:
             return sweep.failing
-        await workflow.sleep(timedelta(seconds=after_s), summary=f"before probing {len(sweep.suspect)} suspect(s) again")
+        await workflow.sleep(
+            timedelta(seconds=after_s), summary=f"before probing {len(sweep.suspect)} suspect(s) again"
+        )
         again = await self._sweep(patrol, sweep.suspect)
         return (*sweep.failing, *again.failing)
 
@@ -51,10 +62,18 @@ class PatrolWorkflow:
         if not failing:
             return AlertReport()
         alert = AlertOrder(patrol=patrol, failing=failing, policy=order.policy, dry_run=order.dry_run)
-        return await workflow.execute_activity_method(PatrolActivities.raise_alerts, alert, **options.RECORD, summary="one incident for one cause")
+        return await workflow.execute_activity_method(
+            PatrolActivities.raise_alerts, alert, **options.RECORD, summary="one incident for one cause"
+        )
 
-    async def _finish(  # noqa: PLR0913, PLR0917 - the parts of one row
-        self, patrol: str, started: datetime, survey: Survey, sweep: Sweep, failing: tuple[ServiceId, ...], report: AlertReport
+    async def _finish(
+        self,
+        patrol: str,
+        started: datetime,
+        survey: Survey,
+        sweep: Sweep,
+        failing: tuple[ServiceId, ...],
+        report: AlertReport,
     ) -> None:
         record = PatrolRecord(
             patrol=patrol,
@@ -65,7 +84,9 @@ class PatrolWorkflow:
             opened=len(report.opened),
             problems=survey.problems,
         )
-        workflow.set_current_details(f"{sweep.services} services, {len(failing)} failing, {len(report.opened)} incident(s) opened")
+        workflow.set_current_details(
+            f"{sweep.services} services, {len(failing)} failing, {len(report.opened)} incident(s) opened"
+        )
         await workflow.execute_activity_method(PatrolActivities.finish_patrol, record, **options.RECORD)
 
     async def _tell_flapping(self, flapping: tuple[ServiceId, ...]) -> None:

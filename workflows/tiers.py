@@ -46,7 +46,13 @@ class TierRunner:
         ordinal = self._ordinals[tier.tier] = self._ordinals.get(tier.tier, 0) + 1
         session = session_id(info.workflow_id, info.first_execution_run_id, tier.tier, ordinal)
         case.tier, case.session = tier.tier, session
-        await self._clerk.state(IncidentState.OPEN, f"tier {tier.tier} ({tier.name}) works on it", kind="tier_started", session=session, model=tier.model)
+        await self._clerk.state(
+            IncidentState.OPEN,
+            f"tier {tier.tier} ({tier.name}) works on it",
+            kind="tier_started",
+            session=session,
+            model=tier.model,
+        )
         attempt, failures, waits = 1, 0, 0
         resume: Literal["", "deferred", "interrupted"] = ""
         while True:
@@ -71,7 +77,11 @@ class TierRunner:
                         return await self._end(TierEnd.FAILED, outcome)
                     resume = "interrupted"
                 case SessionStatus.AUTH | SessionStatus.REFUSED:
-                    await tell(notices.broken(case.start.incident, case.title, outcome.message, f"{tier.tier}/{outcome.status}"))
+                    await tell(
+                        notices.broken(
+                            case.start.incident, case.title, outcome.message, f"{tier.tier}/{outcome.status}"
+                        )
+                    )
                     return await self._end(TierEnd.BLOCKED, outcome)
                 case SessionStatus.COMPLETED:
                     return await self._end(TierEnd.REPORTED, outcome)
@@ -82,7 +92,9 @@ class TierRunner:
     async def _end(self, end: TierEnd, outcome: SessionOutcome) -> tuple[TierEnd, SessionOutcome]:
         text = outcome.report.summary if outcome.report else outcome.message
         escalates = bool(outcome.report and outcome.report.escalate)
-        await self._clerk.note("tier_ended", text, status=outcome.status.value, escalate=escalates, session=outcome.session)
+        await self._clerk.note(
+            "tier_ended", text, status=outcome.status.value, escalate=escalates, session=outcome.session
+        )
         return end, outcome
 
     async def _process(
@@ -102,7 +114,9 @@ class TierRunner:
             dry_run=case.start.dry_run,
         )
         summary = f"tier {tier.tier} {tier.model}" + (f", attempt {attempt} ({resume})" if resume else "")
-        running = workflow.start_activity_method(SessionActivities.run_session, order, **options.session(tier.timeout_s), summary=summary)
+        running = workflow.start_activity_method(
+            SessionActivities.run_session, order, **options.session(tier.timeout_s), summary=summary
+        )
         await workflow.wait_condition(lambda: running.done() or case.closing is not None)
         if not running.done():
             running.cancel()
@@ -123,7 +137,9 @@ class TierRunner:
         if approval is None:
             return  # the gate is asked again on resume and will answer
         if approval.state == ApprovalState.PENDING:
-            await self._clerk.state(IncidentState.WAITING, f"waiting for a person: {approval.action.kind} {approval.action.target}")
+            await self._clerk.state(
+                IncidentState.WAITING, f"waiting for a person: {approval.action.kind} {approval.action.target}"
+            )
         left = max(timedelta(0), approval.expires_at - workflow.now())
 
         def decided() -> bool:
@@ -140,13 +156,15 @@ class TierRunner:
 
     async def _wait_for_server(self, outcome: SessionOutcome, waits: int) -> bool:
         """Busy or rate-limited: the workflow waits, not a process. False where it has waited long enough."""
-        if waits > 8:  # noqa: PLR2004 - about four hours of growing waits
+        if waits > 8:
             return False
         wait = outcome.retry_after_s or min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (waits - 1))
         await self._clerk.note("model_busy", f"{outcome.message}; trying again in {wait:.0f} s")
         try:
             await workflow.wait_condition(
-                lambda: self._case.closing is not None, timeout=timedelta(seconds=wait), timeout_summary="model server is busy"
+                lambda: self._case.closing is not None,
+                timeout=timedelta(seconds=wait),
+                timeout_summary="model server is busy",
             )
         except TimeoutError:
             return True

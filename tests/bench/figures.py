@@ -11,7 +11,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def show(what: str, value: str, goal: str = "") -> None:
     """One figure."""
-    print(f"{what:<58} {value:>14}" + (f"   goal: {goal}" if goal else ""))  # noqa: T201 - printing is what a benchmark is for
+    print(f"{what:<58} {value:>14}" + (f"   goal: {goal}" if goal else ""))
 
 
 def spread(what: str, values_ms: Sequence[float], goal: str = "") -> None:

@@ -112,10 +112,14 @@ async def test_an_approved_action_runs_once_and_the_second_answer_is_told_who_wa
     view = await wait_for_state(handle, IncidentState.WAITING)
     approval = view.approvals[0]
     decision = Decision(approval=approval.id, digest=approval.digest, approve=True, actor="alice")
-    wrong = await handle.execute_update("decide", decision.model_copy(update={"digest": "0" * 64}), result_type=DecisionAnswer)
+    wrong = await handle.execute_update(
+        "decide", decision.model_copy(update={"digest": "0" * 64}), result_type=DecisionAnswer
+    )
     assert not wrong.accepted
     first = await handle.execute_update("decide", decision, result_type=DecisionAnswer)
-    second = await handle.execute_update("decide", decision.model_copy(update={"actor": "bob", "approve": False}), result_type=DecisionAnswer)
+    second = await handle.execute_update(
+        "decide", decision.model_copy(update={"actor": "bob", "approve": False}), result_type=DecisionAnswer
+    )
     assert first.accepted
     assert (second.accepted, second.decided_by) == (False, "alice")
     assert (await result_of(handle)).state == IncidentState.RESOLVED
@@ -162,7 +166,9 @@ async def test_wishes_outside_the_rules_are_refused_with_the_reason(room: Room) 
     room.scripts[2] = asks
     await wait_for_state(await room.escalate(room.alert("local/web")), IncidentState.NEEDS_PERSON)
     assert not room.world.performed
-    for words, said in zip(("no action", "not one service", "no part", "tier 2 may not", "not the one"), heard, strict=True):
+    for words, said in zip(
+        ("no action", "not one service", "no part", "tier 2 may not", "not the one"), heard, strict=True
+    ):
         assert words in said
 
 
@@ -187,8 +193,8 @@ async def test_the_limit_refuses_with_the_next_slot_and_somebody_is_told(room: R
     answers: list[str] = []
 
     async def three(desk: Desk, order: SessionOrder) -> SessionOutcome:
-        for spelling in ("web", "WWW", "local/web"):
-            answers.append((await desk.act(desk.request("restart", spelling))).message)
+        spellings = ("web", "WWW", "local/web")
+        answers.extend([(await desk.act(desk.request("restart", s))).message for s in spellings])
         return desk.report()
 
     room.scripts[2] = three
@@ -238,9 +244,17 @@ async def test_a_person_can_close_it_and_the_session_is_stopped(room: Room) -> N
 
 
 @pytest.mark.parametrize(
-    ("status", "tiers"), [(SessionStatus.INVALID, [1, 2, 3]), (SessionStatus.LIMIT, [1, 2, 3]), (SessionStatus.AUTH, [1]), (SessionStatus.REFUSED, [1])]
+    ("status", "tiers"),
+    [
+        (SessionStatus.INVALID, [1, 2, 3]),
+        (SessionStatus.LIMIT, [1, 2, 3]),
+        (SessionStatus.AUTH, [1]),
+        (SessionStatus.REFUSED, [1]),
+    ],
 )
-async def test_sessions_without_a_report_climb_or_call_a_person(room: Room, status: SessionStatus, tiers: list[int]) -> None:
+async def test_sessions_without_a_report_climb_or_call_a_person(
+    room: Room, status: SessionStatus, tiers: list[int]
+) -> None:
     room.world.down.add("local/web")
 
     async def fails(desk: Desk, order: SessionOrder) -> SessionOutcome:
@@ -264,13 +278,17 @@ async def test_a_crashed_session_is_resumed_and_a_busy_server_is_waited_for(room
 
     room.scripts[2] = stumbles
     assert (await result_of(await room.escalate(room.alert("local/web")))).state == IncidentState.RESOLVED
-    assert [(o.attempt, o.resume) for o in room.orders if o.tier.tier == 2] == [(1, ""), (2, "interrupted"), (3, "interrupted")]
+    assert [(o.attempt, o.resume) for o in room.orders if o.tier.tier == 2] == [
+        (1, ""),
+        (2, "interrupted"),
+        (3, "interrupted"),
+    ]
     assert len({o.session for o in room.orders if o.tier.tier == 2}) == 1
 
 
 async def test_a_fix_that_does_not_last_climbs_to_the_next_tier(room: Room) -> None:
     room.world.down.add("local/web")
-    room.world.heals = lambda a: True
+    room.world.heals = lambda _: True
 
     def relapse(world: object) -> None:
         watched = [a for a in room.world.performed if a.kind == "restart"]
@@ -287,7 +305,9 @@ async def test_a_fix_that_does_not_last_climbs_to_the_next_tier(room: Room) -> N
     room.world.on_probe = relapse
     room.scripts[2] = restart
     room.scripts[3] = acts("recreate", "web")
-    result = await result_of(await room.escalate(room.alert("local/web"), QUICK.model_copy(update={"rechecks_s": (0.2, 0.4, 0.6, 0.8)})))
+    result = await result_of(
+        await room.escalate(room.alert("local/web"), QUICK.model_copy(update={"rechecks_s": (0.2, 0.4, 0.6, 0.8)}))
+    )
     assert (result.state, result.tier) == (IncidentState.RESOLVED, 3)
     kinds: list[Action] = room.world.performed
     assert [a.kind for a in kinds] == ["restart", "recreate"]
@@ -302,9 +322,11 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 async def wait_for_state(handle: object, state: IncidentState) -> EscalationView:
+    seen: list[IncidentState] = []
     for _ in range(400):
         view: EscalationView = await handle.query("view", result_type=EscalationView)  # type: ignore[attr-defined]
         if view.state == state:
             return view
+        seen = [*seen, view.state][-3:]
         await asyncio.sleep(0.05)
-    raise AssertionError(f"never {state}: {view}")
+    raise AssertionError(f"never {state}: {seen}")

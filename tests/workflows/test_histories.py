@@ -41,7 +41,9 @@ def test_there_is_a_history_for_every_story() -> None:
 
 @pytest.mark.parametrize("path", recorded(), ids=lambda p: p.stem)
 async def test_a_recorded_run_replays(path: Path) -> None:
-    workflow_id = load(path)["events"][0]["workflowExecutionStartedEventAttributes"]["workflowId"]  # session ids derive from it
+    workflow_id = load(path)["events"][0]["workflowExecutionStartedEventAttributes"][
+        "workflowId"
+    ]  # session ids derive from it
     await replayer().replay_workflow(WorkflowHistory.from_json(workflow_id, path.read_text(encoding="utf-8")))
 
 
@@ -50,7 +52,9 @@ def test_the_committed_fingerprints_are_those_of_the_histories() -> None:
     assert {p.stem: fingerprint(load(p)) for p in recorded()} == committed, __doc__
 
 
-@pytest.mark.skipif(not os.environ.get("TIERCEL_TEST_RECORD"), reason="records the stories anew only when it is asked to")
+@pytest.mark.skipif(
+    not os.environ.get("TIERCEL_TEST_RECORD"), reason="records the stories anew only when it is asked to"
+)
 async def test_record_the_stories(room: Room) -> None:
     await _fixed(room)
     await _approved(room)
@@ -63,7 +67,9 @@ async def test_record_the_stories(room: Room) -> None:
 
 async def _save(room: Room, workflow_id: str, story: str) -> None:
     history = await room.client.get_workflow_handle(workflow_id).fetch_history()
-    (HISTORIES / f"{story}.json").write_text(json.dumps(json.loads(history.to_json()), indent=1) + "\n", encoding="utf-8")
+    (HISTORIES / f"{story}.json").write_text(
+        json.dumps(json.loads(history.to_json()), indent=1) + "\n", encoding="utf-8"
+    )
 
 
 async def _fixed(room: Room) -> None:
@@ -78,7 +84,7 @@ async def _approved(room: Room) -> None:
     await room.save_inventory()
     room.world.down.add("local/database")
 
-    async def script(desk, order):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    async def script(desk, order):  # type: ignore[no-untyped-def]
         request = desk.request("restart", "database", "toolu_approval")
         if (await desk.consider(request)).decision == "defer":
             return desk.parked(request)
@@ -109,7 +115,15 @@ async def _ledger(room: Room) -> None:
     ledger, service = DirectLedger(room.client), ServiceId("local/worker")
     for n in range(3):
         rule = CooldownRule(limit=2, window_s=60)
-        await ledger.acquire(PermitRequest(id=PermitId(f"per_{n}"), service=service, kind=ActionKind.RESTART, cooldown_class=CooldownClass.RESTART, rule=rule))
+        await ledger.acquire(
+            PermitRequest(
+                id=PermitId(f"per_{n}"),
+                service=service,
+                kind=ActionKind.RESTART,
+                cooldown_class=CooldownClass.RESTART,
+                rule=rule,
+            )
+        )
     await ledger.confirm(service, PermitOutcome(id=PermitId("per_0"), outcome="done"))
     await ledger.release(service, PermitOutcome(id=PermitId("per_1"), outcome="nothing was done"))
     await _save(room, ledger_workflow_id(service), "ledger")

@@ -24,7 +24,9 @@ FOUR_HOURS = CooldownRule(limit=2, window_s=4 * 3600)
 
 
 def request(n: int, rule: CooldownRule = FOUR_HOURS) -> PermitRequest:
-    return PermitRequest(id=PermitId(f"per_{n}"), service=WEB, kind=ActionKind.RESTART, cooldown_class=CooldownClass.RESTART, rule=rule)
+    return PermitRequest(
+        id=PermitId(f"per_{n}"), service=WEB, kind=ActionKind.RESTART, cooldown_class=CooldownClass.RESTART, rule=rule
+    )
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ async def take(ledger: DirectLedger, n: int) -> PermitAnswer:
     return await ledger.acquire(request(n))
 
 
-async def test_the_third_restart_within_four_hours_is_refused_with_its_slot_and_granted_after_it(plain: str, pool: Pool, world: World) -> None:
+async def test_the_third_restart_within_four_hours_is_refused_with_its_slot_and_granted_after_it(
+    plain: str, pool: Pool, world: World
+) -> None:
     client = await connect(plain)
     async with engine_room(client, pool, world):
         ledger = DirectLedger(client)
@@ -105,5 +109,3 @@ async def test_a_snoozed_service_gets_no_permit_until_then(pool: Pool, world: Wo
         assert "moving house" in refused.reason
         journal = await handle.query(QUERY_JOURNAL, result_type=Journal)
         assert journal.snoozed_until == until
-
-

@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.postgres, pytest.mark.temporal]
 
 async def patrol(room: Room, name: str = "patrol-1") -> PatrolResult:
     order = PatrolInput(confirm_after_s=0.2, policy=QUICK, dry_run=False)
-    return await room.client.execute_workflow(PATROL, order, id=name, task_queue=TASK_QUEUE_CONTROL, result_type=PatrolResult)
+    return await room.client.execute_workflow(
+        PATROL, order, id=name, task_queue=TASK_QUEUE_CONTROL, result_type=PatrolResult
+    )
 
 
 async def test_a_healthy_day_opens_nothing(room: Room) -> None:
