@@ -143,8 +143,8 @@ class PostgresServer:
         """Stop and delete everything, also folders outside the home. For tests and `remove`."""
         await self.stop()
         if self._place is not None:
-            for folder in (self._place.sockets, self._place.base, self._place.home):
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(server_place.remove_outside, self._home)
+            await asyncio.to_thread(shutil.rmtree, self._place.home, ignore_errors=True)
 
     async def prepare(self) -> None:
         """Everything up to the start, and again before each restart: place, lock, programs, data, stale files."""

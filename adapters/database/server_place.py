@@ -105,6 +105,17 @@ def base_of(home: Path) -> Path:
         )
 
 
+def remove_outside(home: Path) -> None:
+    """Delete what a stopped server keeps outside its home: do this before deleting the home itself."""
+    own = home.absolute() / "postgres"
+    base = base_of(home)
+    marker = base / "home"
+    if base != own and marker.is_file() and marker.read_text(encoding="utf-8").strip() == str(own.parent):
+        shutil.rmtree(base, ignore_errors=True)
+    for folder in _socket_folders(own, base, drop=os.geteuid() == 0)[1:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def own_folder(folder: Path, who: Owner) -> None:
     """Make a 0700 folder of the server's user. Refuses one that belongs to somebody else."""
     try:
@@ -180,11 +191,7 @@ def _elsewhere(own: Path) -> Path:
 
 def _sockets(own: Path, base: Path, who: Owner) -> Path:
     """The first folder whose socket path is short enough and plain; the same one at every start."""
-    short = f"tiercel-{os.geteuid()}-{hashlib.sha256(str(own).encode()).hexdigest()[:12]}"
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    parents = [Path(runtime)] if runtime and not who.drop else []
-    parents += [Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 (own 0700 folder, ownership checked)
-    for folder in (base / "run", *(parent / short for parent in parents)):
+    for folder in _socket_folders(own, base, drop=who.drop):
         path = str(folder / _SOCKET_NAME)
         if len(os.fsencode(path)) <= _SOCKET_LIMIT and not _PLAIN_PATH & set(path) and folder.parent.is_dir():
             own_folder(folder, who)
@@ -193,6 +200,14 @@ def _sockets(own: Path, base: Path, who: Owner) -> Path:
     raise ConfigurationError(
         f"no folder is short enough for a Unix socket; set TIERCEL_HOME to a shorter path than {own.parent}"
     )
+
+
+def _socket_folders(own: Path, base: Path, *, drop: bool) -> tuple[Path, ...]:
+    short = f"tiercel-{os.geteuid()}-{hashlib.sha256(str(own).encode()).hexdigest()[:12]}"
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    parents = [Path(runtime)] if runtime and not drop else []
+    parents += [Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 (own 0700 folder, ownership checked)
+    return (base / "run", *(parent / short for parent in parents))
 
 
 def _can(who: Owner, *command: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from adapters.database import server_place
 from config import processes, temporal
 from config.settings import Settings, load
 from domain.errors import ConfigurationError, RecordUnavailableError
@@ -51,9 +52,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def clean(home: Path) -> None:
     """Remove a database that lies outside the home (root's tests: pytest's folders are private)."""
-    location = home / "postgres" / "location"
-    if location.exists():
-        shutil.rmtree(location.read_text().strip(), ignore_errors=True)
+    server_place.remove_outside(home)
 
 
 def of_home(home: Path) -> dict[int, str]:
