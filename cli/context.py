@@ -14,7 +14,14 @@ from pydantic import SecretStr
 from cli.exits import Exit
 from cli.output import err
 from config.settings import Settings, load
-from domain.errors import ConfigurationError, EngineUnavailableError, FatalError, RecordUnavailableError, TiercelError, TransientError
+from domain.errors import (
+    ConfigurationError,
+    EngineUnavailableError,
+    FatalError,
+    RecordUnavailableError,
+    TiercelError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     from adapters.database.reads import Reads
@@ -68,7 +75,9 @@ def settings_of_running() -> Settings:
     except (OSError, ValueError):
         found = {}
     if settings.database_url is None and not found:
-        raise EngineUnavailableError(f"nothing runs in {settings.home}; start it with `tiercel up`, or set TIERCEL_HOME to where it runs")
+        raise EngineUnavailableError(
+            f"nothing runs in {settings.home}; start it with `tiercel up`, or set TIERCEL_HOME to where it runs"
+        )
     update: dict[str, object] = {"scripted": settings.scripted or bool(found.get("scripted"))}
     if settings.database_url is None:
         update["database_url"] = SecretStr(str(found["database_url"]))

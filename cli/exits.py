@@ -19,7 +19,9 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-GOOD_ENDS = frozenset({IncidentState.RESOLVED, IncidentState.SELF_HEALED, IncidentState.REPORTED, IncidentState.WATCHING})
+GOOD_ENDS = frozenset(
+    {IncidentState.RESOLVED, IncidentState.SELF_HEALED, IncidentState.REPORTED, IncidentState.WATCHING}
+)
 
 
 def exit_of(state: IncidentState) -> Exit:

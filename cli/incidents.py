@@ -16,12 +16,14 @@ OutputFormat = Annotated[Format, typer.Option("--output", "-o", help="text, json
 SETTLED = CLOSED_STATES | {IncidentState.WATCHING, IncidentState.NEEDS_PERSON, IncidentState.WAITING}
 
 
-def start(  # noqa: PLR0913 - one option per parameter
+def start(
     prompt: Annotated[str, typer.Argument(help="What to look at, in your words. Without it a patrol starts.")] = "",
     service: Annotated[str, typer.Option("--service", "-s", help="Any spelling of one service")] = "",
     tier: Annotated[int, typer.Option("--tier", "-t", min=1, max=3, help="Tier to begin with")] = 1,
     *,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the end; the exit code tells how it ended")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", "-w", help="Wait for the end; the exit code tells how it ended")
+    ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that --wait waits")] = 1800.0,
     output: OutputFormat = Format.TEXT,
 ) -> None:
@@ -37,7 +39,10 @@ def start(  # noqa: PLR0913 - one option per parameter
             else:
                 target = await here.insights.resolve(service) if service else ""
                 if target is None:
-                    fail(f"--service: '{service}' is not one service of the inventory; `tiercel services` lists them", Exit.USAGE)
+                    fail(
+                        f"--service: '{service}' is not one service of the inventory; `tiercel services` lists them",
+                        Exit.USAGE,
+                    )
                 act = await here.actions.look(target, prompt, tier, here.actor)
             one(output, act, act.message)
             if not act.accepted:
@@ -78,7 +83,10 @@ def list_(
             which = IncidentFilter(states=tuple(s.value for s in state or ()), service=service)
             page = await here.insights.incidents(which, limit=limit)
         now = datetime.now(UTC)
-        cells = [(r.id, r.service or "-", r.state, f"T{r.tier}" if r.tier else "-", ago(r.opened_at, now), r.summary[:80]) for r in page.rows]
+        cells = [
+            (r.id, r.service or "-", r.state, f"T{r.tier}" if r.tier else "-", ago(r.opened_at, now), r.summary[:80])
+            for r in page.rows
+        ]
         empty = "No incident yet. Services are probed by code; a model is asked only when something fails."
         rows(output, page.rows, ("ID", "SERVICE", "STATE", "TIER", "OPENED", "SUMMARY"), cells, empty)
 

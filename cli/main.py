@@ -7,7 +7,9 @@ from cli.context import fail
 from cli.exits import Exit
 from domain.errors import TiercelError
 
-app = typer.Typer(name="tiercel", help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    name="tiercel", help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 app.command("up")(system.up)
 app.command("doctor")(system.doctor)
 app.command("run")(incidents.start)
@@ -26,8 +28,8 @@ app.add_typer(system.image_app, name="image")
 @app.command("demo")
 def demo(
     fault: str = typer.Option("hung", "--fault", "-f", help="Which fault to inject; --list shows them"),
-    once: bool = typer.Option(False, "--once", help="End by itself; exit code 0 only if it ended as it should"),  # noqa: FBT001, FBT003
-    list_: bool = typer.Option(False, "--list", help="Show the faults"),  # noqa: FBT001, FBT003
+    once: bool = typer.Option(False, "--once", help="End by itself; exit code 0 only if it ended as it should"),
+    list_: bool = typer.Option(False, "--list", help="Show the faults"),
 ) -> None:
     """Watch a broken service being noticed, investigated, repaired within limits, verified and reported."""
     from demo.run import list_faults, main

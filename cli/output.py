@@ -45,7 +45,9 @@ def plain(value: object) -> Any:
             return str(value)
 
 
-def rows(format_: Format, values: Iterable[object], columns: Sequence[str], cells: Sequence[Sequence[str]], empty: str) -> None:
+def rows(
+    format_: Format, values: Iterable[object], columns: Sequence[str], cells: Sequence[Sequence[str]], empty: str
+) -> None:
     """A list: a table for people (or the sentence `empty`), JSON for programs."""
     if format_ == Format.JSON:
         sys.stdout.write(json.dumps([plain(v) for v in values], indent=2, ensure_ascii=False) + "\n")
@@ -70,7 +72,9 @@ def one(format_: Format, value: object, text: str) -> None:
     if format_ == Format.TEXT:
         out.print(Text(text))
     else:
-        sys.stdout.write(json.dumps(plain(value), indent=2 if format_ == Format.JSON else None, ensure_ascii=False) + "\n")
+        sys.stdout.write(
+            json.dumps(plain(value), indent=2 if format_ == Format.JSON else None, ensure_ascii=False) + "\n"
+        )
 
 
 def hint(text: str) -> None:

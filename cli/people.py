@@ -17,8 +17,13 @@ def _decide(approval_id: str, reason: str, output: Format, *, approve: bool) -> 
         async with installation() as here:
             approval = await here.insights.approval(approval_id)
             if approval is None:
-                fail(f"there is no approval '{approval_id}'; `tiercel approve` without an id lists what waits", Exit.USAGE)
-            act = await here.actions.decide(approval, digest=approval.digest, approve=approve, reason=reason, actor=here.actor)
+                fail(
+                    f"there is no approval '{approval_id}'; `tiercel approve` without an id lists what waits",
+                    Exit.USAGE,
+                )
+            act = await here.actions.decide(
+                approval, digest=approval.digest, approve=approve, reason=reason, actor=here.actor
+            )
         one(output, act, act.message)
         if act.incident:
             hint(f"tiercel show {act.incident}")
@@ -47,7 +52,9 @@ async def _pending(output: Format) -> None:
         for a in waiting
         if a.state == ApprovalState.PENDING
     ]
-    rows(output, waiting, ("ID", "ACTION", "RISK", "EXPIRES (AS DENIED)", "WHO NOTICES"), cells, "Nothing waits for you.")
+    rows(
+        output, waiting, ("ID", "ACTION", "RISK", "EXPIRES (AS DENIED)", "WHO NOTICES"), cells, "Nothing waits for you."
+    )
 
 
 def deny(
@@ -76,7 +83,9 @@ def services(
     run(work)
 
 
-cooldown_app = typer.Typer(help="Slots of every service: used, free, reset.", no_args_is_help=False, invoke_without_command=True)
+cooldown_app = typer.Typer(
+    help="Slots of every service: used, free, reset.", no_args_is_help=False, invoke_without_command=True
+)
 
 
 @cooldown_app.callback()
@@ -91,7 +100,12 @@ async def _cooldowns(output: Format) -> None:
         touched, _ = await here.insights.cooldowns()
     now = datetime.now(UTC)
     cells = [
-        (row.service, s.cooldown_class.value, f"{s.used} of {s.limit}", "now" if s.next_slot_at is None else ago(s.next_slot_at, now))
+        (
+            row.service,
+            s.cooldown_class.value,
+            f"{s.used} of {s.limit}",
+            "now" if s.next_slot_at is None else ago(s.next_slot_at, now),
+        )
         for row in touched
         for s in row.slots
         if s.used or s.next_slot_at
@@ -122,12 +136,22 @@ def reset(service: str, reason: Reason, output: OutputFormat = Format.TEXT) -> N
 
 
 @cooldown_app.command()
-def snooze(service: str, reason: Reason, minutes: Annotated[int, typer.Option("--minutes", "-m", min=0, help="0 ends it")] = 60, output: OutputFormat = Format.TEXT) -> None:
+def snooze(
+    service: str,
+    reason: Reason,
+    minutes: Annotated[int, typer.Option("--minutes", "-m", min=0, help="0 ends it")] = 60,
+    output: OutputFormat = Format.TEXT,
+) -> None:
     """Open nothing and do nothing for a while."""
     _note(service, "snooze", minutes, reason, output)
 
 
 @cooldown_app.command()
-def maintenance(service: str, reason: Reason, minutes: Annotated[int, typer.Option("--minutes", "-m", min=0, help="0 ends it")] = 60, output: OutputFormat = Format.TEXT) -> None:
+def maintenance(
+    service: str,
+    reason: Reason,
+    minutes: Annotated[int, typer.Option("--minutes", "-m", min=0, help="0 ends it")] = 60,
+    output: OutputFormat = Format.TEXT,
+) -> None:
     """You work on it yourself: hands off until then."""
     _note(service, "maintenance", minutes, reason, output)

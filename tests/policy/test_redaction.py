@@ -1,0 +1,152 @@
+"""No secret in any usual spelling, and ordinary text as it was."""
+
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from policy.redaction import MASK, redactor
+
+plain = redactor()
+# Made-up secrets in two parts, so that no scanner takes this file for a leak.
+KEY = "sk-ant-" + "api03-abcDEF_123-xyz"
+
+
+def secrets() -> st.SearchStrategy[str]:
+    text = st.text(
+        st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_categories=["Cs", "Cc"]), min_size=6, max_size=60
+    )
+    return text.filter(lambda s: s not in MASK)
+
+
+def wrapped(secret: str, before: bytes, after: bytes) -> list[str]:
+    raw = secret.encode()
+    both = (base64.b64encode, base64.urlsafe_b64encode)
+    return [
+        f"a {secret} b",
+        json.dumps({"k": secret}),
+        json.dumps({"k": secret}, ensure_ascii=False),
+        json.dumps(json.dumps({"k": secret})),
+        f"https://h.example/?q={quote(secret, safe='')}&r=1",
+        f"https://h.example/{quote(secret)}",
+        f"q={quote_plus(secret)}",
+        raw.hex(),
+        raw.hex().upper(),
+        *(encode(before + raw + after).decode() for encode in both),
+        *(encode(before + raw + after).decode().rstrip("=") for encode in both),
+    ]
+
+
+def core(secret: str, before: int) -> str:
+    """What of a base64 text depends on nothing but the secret."""
+    encoded = base64.b64encode(b"\xff" * before + secret.encode()).decode()
+    start = -(-8 * before // 6)
+    return encoded[start : 8 * (before + len(secret.encode())) // 6]
+
+
+@given(secrets(), st.binary(max_size=9), st.binary(max_size=9))
+@example("hunter22", b"user:", b"")  # basic authentication
+@example("hunter22", b"x", b"yz")
+@settings(max_examples=300, deadline=None)
+def test_a_known_secret_is_gone_in_every_spelling_and_at_every_place(secret: str, before: bytes, after: bytes) -> None:
+    redact = redactor([secret])
+    pieces = [
+        secret,
+        json.dumps(secret)[1:-1],
+        quote(secret, safe=""),
+        secret.encode().hex(),
+        core(secret, len(before)),
+    ]
+    pieces += [pieces[-1].replace("+", "-").replace("/", "_")]
+    for text in wrapped(secret, before, after):
+        cleaned = redact(text)
+        assert MASK in cleaned
+        assert not [p for p in pieces if len(p) >= 6 and p in cleaned.replace(MASK, "\x00")]
+
+
+@given(st.lists(st.text(min_size=1, max_size=20), max_size=4), st.lists(st.sampled_from([
+    "token=", "password: ", "https://u:p@h/", " ", '"', MASK, "Bearer ", "abcdefghijklmn", "Authorization: Basic ", KEY,
+    "-----BEGIN PRIVATE KEY-----", "\n", "@", "://", ":",
+]), max_size=12), st.text(max_size=60))  # fmt: skip
+@settings(max_examples=400, deadline=None)
+def test_what_is_clean_stays_as_it_is(known: list[str], parts: list[str], text: str) -> None:
+    redact = redactor(known)
+    once = redact("".join(parts) + text)
+    assert redact(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "leak"),
+    [
+        (f"key {KEY} used", KEY),
+        ("Authorization: Bearer abcdefghijklmnop", "abcdefghijklmnop"),
+        ("Authorization: Basic dXNlcjpodW50ZXIyMg==", "dXNlcjpodW50ZXIyMg"),
+        ('{"authorization": "Basic dXNlcjpodW50ZXIyMg=="}', "dXNlcjpodW50ZXIyMg"),
+        ("ghp_" + "a" * 36, "a" * 36),
+        ("github_pat_" + "a" * 40, "a" * 40),
+        ("glpat-" + "a" * 20, "a" * 20),
+        ("xoxb-" + "1234567890-abc", "1234567890-abc"),
+        ("AKIA" + "ABCDEFGHIJKLMNOP", "ABCDEFGHIJKLMNOP"),
+        ("eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "c2lnbmF0dXJl"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA PRIVATE KEY-----\n", "MIIEow"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIEow cut off", "MIIEow"),
+        ("DB_PASSWORD=hunter2000", "hunter2000"),
+        ("password: 'hunter2000'", "hunter2000"),
+        ('{"password": "hunter2000"}', "hunter2000"),
+        ('"{\\"api_key\\": \\"hunter2000\\"}"', "hunter2000"),
+        ("https://h/?access_token=hunter2000&x=1", "hunter2000"),
+        ("postgres://app:hunter2000@db/app", "hunter2000"),
+        ("postgres://app:hun@ter@db/app", "ter@"),
+        ("redis://:hunter2000@cache:6379/0", "hunter2000"),
+        ("API-KEY = hunter2000", "hunter2000"),
+    ],
+)
+def test_what_looks_like_a_secret_is_removed_though_nobody_told_us(text: str, leak: str) -> None:
+    cleaned = plain(text)
+    assert leak not in cleaned
+    assert MASK in cleaned
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET /healthz 200 in 12 ms, 3 retries; see https://example.org:8443/a@b?page=2",
+        '{"usage": {"input_tokens": 123456, "max_tokens": 128000}, "request_id": "req_0123456789"}',
+        "max_tokens=128000",
+        "the token expired; ask for a new one and keep the secret safe",
+        "commit 3f786850e387550fdab836ed7e6dc881de23001b by anna@example.org",
+        "2026-03-01T12:00:00Z local/web: down since 4 min (pid 4711), restarted 2 of 2 times",
+        "postgres://app@db.example:5432/app?sslmode=require",
+        "session 6f1d3b1e-6a55-4c1c-9c0e-7469657263e1 ended: report",
+    ],
+)
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert redactor([KEY])(text) == text
+
+
+def test_neighbours_of_a_secret_stay() -> None:
+    assert redactor(["hunter2000"])("before hunter2000, after") == f"before {MASK}, after"
+    assert plain("postgres://app:hunter2000@db/app") == f"postgres://app:{MASK}@db/app"
+    assert plain("a=1&token=hunter2000&b=2") == f"a=1&token={MASK}&b=2"
+
+
+def test_the_longest_of_several_secrets_goes_first() -> None:
+    assert redactor(["hunter2", "hunter2000"])("x hunter2000 y") == f"x {MASK} y"
+
+
+def test_very_short_secrets_are_not_looked_for_and_none_is_no_error() -> None:
+    assert redactor(["abc", ""])("abc abc") == "abc abc"
+    assert redactor([])("abc") == "abc"
+
+
+def test_a_secret_that_is_no_valid_text_is_removed_too() -> None:
+    odd = b"pass\xffword1".decode("utf-8", "surrogateescape")
+    assert MASK in redactor([odd])(f"x {odd} y")
+
+
+def test_hostile_text_does_not_make_it_slow() -> None:
+    for bad in ("a.", "a-", "eyJ-", "x://", "x://a:", "token", "-----BEGIN ", "bearer "):
+        assert plain(bad * 40_000)
