@@ -183,7 +183,8 @@ async def _follow(
                         asking.append(asyncio.create_task(_ask(here, approval, narrator, once=once)))
                 if row is not None and row.state == fault.ends and await _told(set_up, fault):
                     return await _proven(here, fault, incident, narrator)
-                if row is not None and row.closed_at is not None and row.state != fault.ends:
+                ended = row is not None and (row.closed_at is not None or row.state == IncidentState.NEEDS_PERSON)
+                if row is not None and ended and row.state != fault.ends:
                     narrator.say(f"it ended as {row.state}", "red")
                     return False
                 await asyncio.sleep(0.2)
