@@ -23,8 +23,8 @@ async def run(root: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    host_file(root).unlink(missing_ok=True)
     lock = await hold(root)
+    host_file(root).unlink(missing_ok=True)
     shop = Shop(root)
     manager = Manager(root, shop.definitions(), say, lock)
     server = await manager.serve(socket_path(root))

@@ -84,7 +84,6 @@ async def start_host(root: Path) -> HostHandle:
     for folder in (root, root / "run", root / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
     log = root / "logs" / "host.log"
-    host_file(root).unlink(missing_ok=True)
     environment = {**_plain_environment(), "PYTHONPATH": str(Path(__file__).parents[2])}
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(

@@ -82,6 +82,7 @@ class Manager:
         unit = self.units.get(name)
         if unit is None:
             return {"ok": False, "code": "unknown_unit", "message": f"there is no unit {name}"}
+        await unit.settle()
         if op == "state":
             return {"ok": True, "state": unit.state().model_dump()}
         if op == "logs":

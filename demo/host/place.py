@@ -42,7 +42,7 @@ async def hold(root: Path) -> int:
     """
     (root / "run").mkdir(parents=True, exist_ok=True)
     descriptor = os.open(root / "run" / "host.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    for _ in range(100):
+    for _ in range(50):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

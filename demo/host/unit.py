@@ -70,6 +70,11 @@ class Unit:
             detail=detail,
         )
 
+    async def settle(self) -> None:
+        """Wait for the exit code of a process that has just ended."""
+        if self._process is not None and self._pid is not None and not tree.alive(self._pid):
+            await self._wait_end(2.0)
+
     def tail(self, lines: int) -> str:
         """The newest lines of the unit's log."""
         try:
