@@ -33,5 +33,5 @@ def create_app(site: Site) -> FastAPI:
     app.state.site = site
     add_routes(app)
     add_handlers(app)
-    app.add_middleware(Guard, public_url=site.settings.public_url)
+    app.add_middleware(Guard, public_url=site.settings.public_url, count_of_changes=lambda: site.hub.count)
     return app

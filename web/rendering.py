@@ -104,6 +104,7 @@ class Renderer:
             "request_id": request.scope.get("state", {}).get("request_id", ""),
             "topics": "",
             "waiting": 0,
+            "count_of_changes": request.scope.get("state", {}).get("count_of_changes", 0),
             **context,
         }
 

@@ -6,7 +6,7 @@ home network on plain HTTP, where browsers send no Sec-Fetch-* headers.
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 import structlog
@@ -82,8 +82,9 @@ def _origin_of(public_url: str) -> Iterable[str]:
 class Guard:
     """ASGI middleware: host and origin checks, security headers, a request id on everything."""
 
-    def __init__(self, app: ASGIApp, public_url: str = "") -> None:
+    def __init__(self, app: ASGIApp, public_url: str, count_of_changes: Callable[[], int]) -> None:
         self._app = app
+        self._count_of_changes = count_of_changes
         self._public_url = public_url
         self._hosts = allowed_hosts(public_url)
         self._root = root_path_of(public_url)
@@ -99,7 +100,10 @@ class Guard:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex[:12]
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        # Taken before anything is read, so that a page knows what it may have missed while it was made.
+        state["count_of_changes"] = self._count_of_changes()
         structlog.contextvars.bind_contextvars(request_id=request_id)
 
         async def guarded_send(message: Message) -> None:

@@ -191,14 +191,13 @@ def _probe(service: Service, at: datetime, status: ProbeStatus, summary: str = "
 async def resolved(stores: Stores, at: datetime) -> IncidentId:
     """Noticed, investigated, restarted, verified, told."""
     incident, service = IncidentId("inc_7f3a01c2-blog-0001"), services()[1]
-    await _open(
+    await opened(
         stores,
         incident,
         service,
         at,
         "blog does not answer; its port is open",
         "escalation/local/blog",
-        closed_soon=True,
     )
     one = await session(
         stores,
@@ -260,7 +259,7 @@ async def resolved(stores: Stores, at: datetime) -> IncidentId:
 async def self_healed(stores: Stores, at: datetime) -> IncidentId:
     """Nothing was done, no model was asked."""
     incident, service = IncidentId("inc_11c09e55-redis-002"), services()[3]
-    await _open(stores, incident, service, at, "redis did not answer", "escalation/local/redis")
+    await opened(stores, incident, service, at, "redis did not answer", "escalation/local/redis")
     await stores.incidents.timeline(
         f"{incident}/end",
         Timeline(
@@ -276,7 +275,7 @@ async def self_healed(stores: Stores, at: datetime) -> IncidentId:
 async def handed_over(stores: Stores, at: datetime) -> IncidentId:
     """All tiers tried; a person is told, with a session that had no wall."""
     incident, service = IncidentId("inc_90be77aa-paperless"), next(s for s in services() if s.name == "paperless")
-    await _open(stores, incident, service, at, "paperless answers 500", "escalation/local/paperless")
+    await opened(stores, incident, service, at, "paperless answers 500", "escalation/local/paperless")
     for tier, offset in ((1, 10), (2, 60), (3, 200)):
         await session(
             stores,
@@ -358,7 +357,7 @@ async def handed_over(stores: Stores, at: datetime) -> IncidentId:
 async def waiting(stores: Stores, at: datetime, workflow_id: str = "escalation/local/postgres") -> Approval:
     """A restart of the database that needs a person."""
     incident, service = IncidentId("inc_c4d2210b-postgres"), services()[0]
-    await _open(stores, incident, service, at, "postgres refuses new connections: 100 of 100 used", workflow_id)
+    await opened(stores, incident, service, at, "postgres refuses new connections: 100 of 100 used", workflow_id)
     await session(
         stores,
         incident,
@@ -423,13 +422,13 @@ async def waiting(stores: Stores, at: datetime, workflow_id: str = "escalation/l
 async def running(stores: Stores, at: datetime) -> tuple[IncidentId, SessionId]:
     """A session that writes now."""
     incident, service = IncidentId("inc_5a77d0e9-blog-0004"), services()[1]
-    await _open(stores, incident, service, at, "blog does not answer; its port is open", "escalation/local/blog")
+    await opened(stores, incident, service, at, "blog does not answer; its port is open", "escalation/local/blog")
     await session(
         stores, incident, 1, at + timedelta(seconds=8), 21, "blog hangs again; the database is fine.", escalate=True
     )
     two = SessionId(derived_uuid(incident, "2"))
     await stores.sessions.session_started(
-        _order(incident, two, 2), WALLED, scripted=False, at=at + timedelta(seconds=32)
+        order(incident, two, 2), WALLED, scripted=False, at=at + timedelta(seconds=32)
     )
     await stores.sessions.append_output(
         two, 1, _talk(at + timedelta(seconds=33), "Looking at the worker threads now.", end=False)
@@ -479,7 +478,7 @@ async def session(
 ) -> SessionId:  # fmt: skip
     """One ended process with its output and report."""
     name = SessionId(derived_uuid(incident, str(tier)))
-    await stores.sessions.session_started(_order(incident, name, tier), isolation, scripted=False, at=at)
+    await stores.sessions.session_started(order(incident, name, tier), isolation, scripted=False, at=at)
     lines = _talk(at, summary, end=True)
     await stores.sessions.append_output(name, 1, lines)
     finding = ServiceFinding(
@@ -525,7 +524,8 @@ async def session(
     return name
 
 
-def _order(incident: IncidentId, name: SessionId, tier: int) -> SessionOrder:
+def order(incident: IncidentId, name: SessionId, tier: int) -> SessionOrder:
+    """A session of a tier."""
     return SessionOrder(
         session=name, incident=incident, workflow_id="escalation/local/blog", workflow_run_id="run", tier=TIERS[tier]
     )
@@ -579,17 +579,14 @@ def _talk(at: datetime, summary: str, *, end: bool) -> list[OutputLine]:
     return [OutputLine(seq=n, at=at + timedelta(seconds=n), text=text) for n, text in enumerate(texts, start=1)]
 
 
-async def _open(
+async def opened(
     stores: Stores,
     incident: IncidentId,
     service: Service,
     at: datetime,
     summary: str,
     workflow_id: str,
-    *,
-    closed_soon: bool = False,
 ) -> None:
-    del closed_soon
     failing = _probe(service, at, ProbeStatus.FAIL)
     alert = Alert(
         service=service.id, affected=(service.id,), trigger=Trigger.PATROL, results=(failing,), summary=summary, at=at

@@ -6,6 +6,7 @@ lies inside it, the record otherwise. One writer per log is a rule of the produc
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -86,6 +87,9 @@ class Hub:
         self._streams: set[Subscription] = set()
         self._feeds: dict[LogKey, LogFeed] = {}
         self.closing = asyncio.Event()
+        # Grows with every change, and begins where no earlier process can have ended. A page carries the number of
+        # its making; a stream that starts at a higher one tells it that it missed something on the way.
+        self.count = time.time_ns() // 1000
 
     def subscribe(self, topics: Iterable[str], logs: Iterable[LogKey]) -> Subscription:
         """Begin to listen. Pair with `unsubscribe`."""
@@ -112,6 +116,7 @@ class Hub:
 
     def changed(self, topic: str) -> None:
         """Something under `topic` is different now."""
+        self.count += 1
         for stream in self._streams:
             if stream.hears(topic):
                 stream.changed.add(topic)
@@ -130,6 +135,7 @@ class Hub:
 
     def lost_track(self) -> None:
         """The listening connection was away: everybody looks again."""
+        self.count += 1
         for feed in self._feeds.values():
             feed.forget()
         for stream in self._streams:

@@ -24,12 +24,12 @@ async def events(
     subscription = hub.subscribe(topics, cursors)
     place = dict(cursors)
     try:
-        yield _event("hello", {"topics": sorted(topics)}, place)
+        yield _event("hello", {"topics": sorted(topics), "count": hub.count}, place)
         while not hub.closing.is_set():
             subscription.wake.clear()  # before reading: what comes after this wakes us again
             changed = subscription.take()
             if changed:
-                yield _event("change", {"topics": sorted(changed)}, place)
+                yield _event("change", {"topics": sorted(changed), "count": hub.count}, place)
             more = False
             for key in subscription.logs:
                 lines = await hub.feed(key).after(place[key])

@@ -171,8 +171,7 @@ class Actions:
         send = {"snooze": self._ledger.snooze, "maintenance": self._ledger.maintenance, "reset": self._ledger.reset}[
             kind
         ]
-        await send(ServiceId(service), note)
-        await self._audit(actor, kind, service, {"reason": reason.strip(), "until": until.isoformat() if until else ""})
+        await send(ServiceId(service), note)  # the ledger writes the audit, with the actor
         if kind == "reset":
             return Act(accepted=True, message=f"The cooldowns of {service} are reset.")
         return Act(accepted=True, message=f"{kind.capitalize()} of {service} {'is set' if until else 'has ended'}.")

@@ -200,6 +200,7 @@
   const dot = document.getElementById('live-dot');
   let heard = 0;
   let greeted = false;
+  const made = Number(body.dataset.count); // the server's number of changes when it wrote this page
   const show = (state) => {
     if (!dot || dot.dataset.state === state) { return; }
     dot.dataset.state = state;
@@ -210,9 +211,10 @@
     if (event === 'state') { if (!data.open) { heard = 0; show('polling'); } return; }
     heard = Date.now();
     show('live');
-    if (event === 'hello') {
-      if (greeted) { refresh(); } // after an interruption anything may have changed
-      greeted = true;
+    if (event === 'hello' || event === 'joined') {
+      // Something changed while this page was on its way, or while the stream was interrupted.
+      if (greeted || data.count > made) { refresh(); }
+      greeted = event === 'hello' || greeted;
     } else if (event === 'change') {
       const mine = body.dataset.topics.split(',');
       if (data.topics.some((t) => mine.includes(t) || mine.includes(t.split(':')[0]))) { refresh(); }

@@ -13,6 +13,7 @@ class Stream {
     this.places = new Map(); // "<session>:<attempt>" -> last number received
     this.backoff = 1000;
     this.timer = 0;
+    this.count = 0; // the server's number of changes, as of the last event
   }
 
   // Ask for more. Reopens only when something new is wanted, from the places reached so far.
@@ -57,6 +58,7 @@ class Stream {
       if ((this.places.get(data.log) ?? 0) >= data.last) { return; }
       this.places.set(data.log, data.last);
     }
+    if (data.count) { this.count = data.count; }
     if (name === 'hello') { this.give({ event: 'state', data: { open: true } }); }
     this.give({ event: name, data });
   }
@@ -106,7 +108,7 @@ if (typeof SharedWorkerGlobalScope !== 'undefined' && self instanceof SharedWork
       if (data.say !== 'want') { return; }
       tabs.set(port, { topics: data.topics, places: data.places, seen: Date.now() });
       stream.want(data.url, data.topics, data.places);
-      if (stream.source && stream.source.readyState === EventSource.OPEN) { port.postMessage({ event: 'ping', data: {} }); }
+      if (stream.source && stream.source.readyState === EventSource.OPEN) { port.postMessage({ event: 'joined', data: { count: stream.count } }); }
     };
     port.start();
   };
