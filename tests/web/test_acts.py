@@ -25,9 +25,12 @@ NAMED = {"X-Tiercel-Client": "test", "HX-Request": "true"}
 async def room(pool: Pool, tmp_path: Path) -> AsyncIterator[tuple[Room, Dashboard]]:
     """A dashboard, workers, an engine and a service whose restart needs a person."""
     world = World([a_service("web", approval=(ActionKind.RESTART,)), a_service("other")])
-    async with dev_server() as (client, address), engine_room(client, pool, world) as opened:
-        async with dashboard(pool, settings_for(pool.url, tmp_path, temporal_address=address)) as site:
-            yield opened, site
+    async with (
+        dev_server() as (client, address),
+        engine_room(client, pool, world) as opened,
+        dashboard(pool, settings_for(pool.url, tmp_path, temporal_address=address)) as site,
+    ):
+        yield opened, site
 
 
 async def asks_a_person(desk: Desk, order: object) -> SessionOutcome:

@@ -1,4 +1,4 @@
-"""Every page in light and dark, on a phone and on a desk: no violation that axe knows, nothing wider than the screen."""
+"""Every page in light and dark, on a phone and on a desk: no violation that axe knows, nothing too wide."""
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
