@@ -11,6 +11,7 @@ from activities.beat import beating, leaves_work_running
 from activities.briefing import Briefing
 from activities.errors import mapped
 from activities.output import OutputCopy
+from activities.watchdog import Watchdog
 from claude.argv import command, transcript_glob
 from claude.result import classify
 from domain.base import Value
@@ -129,6 +130,7 @@ class SessionActivities:
 
     async def _copy_until_exit(self, handle: Handle, copy: OutputCopy) -> ExitState:
         """After the exit all output is on disk, so one more read until it is empty loses nothing."""
+        watchdog = Watchdog(self._clock.now())
         while True:
             exit_state = await self._engine.exited(handle)
             read_any = False
@@ -139,7 +141,19 @@ class SessionActivities:
             if exit_state is not None:
                 await copy.finish()
                 return exit_state
+            fault = watchdog.look(self._clock.now(), spoke=read_any, finished=copy.reader.result is not None)
+            if fault:
+                return await self._end_idle(handle, copy, fault)
             await asyncio.sleep(BUSY_S if read_any else IDLE_S)
+
+    async def _end_idle(self, handle: Handle, copy: OutputCopy, fault: str) -> ExitState:
+        """A process that lingers after its result has done its work; a silent one has failed."""
+        activity.logger.warning("session %s is ended: it %s", handle.session, fault)
+        ended = await self._engine.stop(handle)
+        while data := await self._engine.read(handle, copy.offset):
+            await copy.feed(data)
+        await copy.finish()
+        return ExitState(code=0) if fault == "lingers" else ended.model_copy(update={"reason": "timeout"})
 
     async def _stop(self, handle: Handle, copy: OutputCopy) -> None:
         """Shielded: a second cancellation must not leave a session running."""
