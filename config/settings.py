@@ -27,7 +27,9 @@ class Settings(BaseModel):
 
     # Where things lie
     home: Path = Field(default_factory=lambda: Path.home() / ".tiercel", description="State: database, sessions, logs")
-    cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "tiercel", description="Built servers, kept between checkouts")
+    cache_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".cache" / "tiercel", description="Built servers, kept between checkouts"
+    )
     repos_dir: Path = Field(default=Path("/repos"), description="Folder whose sub-folders are the mounted repositories")
     commands_dir: Path | None = Field(default=None, description="Programs that `command` probes may name")
     units_socket: Path | None = Field(
@@ -35,19 +37,33 @@ class Settings(BaseModel):
     )
 
     # Credentials (only the gateway process reads their values)
-    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY", description="API key for Claude")
-    claude_oauth_token: SecretStr | None = Field(
-        default=None, validation_alias="CLAUDE_CODE_OAUTH_TOKEN", description="Subscription token from `claude setup-token`"
+    anthropic_api_key: SecretStr | None = Field(
+        default=None, validation_alias="ANTHROPIC_API_KEY", description="API key for Claude"
     )
-    credential: Literal["", "api_key", "oauth"] = Field(default="", description="Set by `up` for processes that must not see the credential itself")
+    claude_oauth_token: SecretStr | None = Field(
+        default=None,
+        validation_alias="CLAUDE_CODE_OAUTH_TOKEN",
+        description="Subscription token from `claude setup-token`",
+    )
+    credential: Literal["", "api_key", "oauth"] = Field(
+        default="", description="Set by `up` for processes that must not see the credential itself"
+    )
     model_url: str = Field(default="https://api.anthropic.com", description="Where the gateway sends model requests")
     scripted: bool = Field(default=False, description="The model is our scripted server; every page says so")
 
     # Servers
-    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL", description="Postgres; empty: we run our own")
-    temporal_address: str = Field(default="", validation_alias="TEMPORAL_ADDRESS", description="host:port; empty: we run our own")
-    temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE", description="Temporal namespace")
-    temporal_source: Literal["auto", "path", "wheel", "download", "build"] = Field(default="auto", description="Where our own Temporal comes from")
+    database_url: SecretStr | None = Field(
+        default=None, validation_alias="DATABASE_URL", description="Postgres; empty: we run our own"
+    )
+    temporal_address: str = Field(
+        default="", validation_alias="TEMPORAL_ADDRESS", description="host:port; empty: we run our own"
+    )
+    temporal_namespace: str = Field(
+        default="default", validation_alias="TEMPORAL_NAMESPACE", description="Temporal namespace"
+    )
+    temporal_source: Literal["auto", "path", "wheel", "download", "build"] = Field(
+        default="auto", description="Where our own Temporal comes from"
+    )
     temporal_port: int = Field(default=7233, ge=1, le=65535, description="Port of our own Temporal server")
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535, description="Port of our own Temporal UI")
 
@@ -56,7 +72,9 @@ class Settings(BaseModel):
     cron: str = Field(default="", description="Cron expression instead of an interval")
     timezone: str = Field(default="UTC", description="Time zone of the cron expression and of the daily digest")
     jitter_s: int = Field(default=0, ge=0, description="Random delay of each patrol, at most this")
-    confirm_after_s: float = Field(default=10.0, ge=0, description="A failing probe is repeated after this time before anything opens")
+    confirm_after_s: float = Field(
+        default=10.0, ge=0, description="A failing probe is repeated after this time before anything opens"
+    )
     look_every_s: int = Field(default=0, ge=0, description="Seconds between regular looks by tier 1; 0: never")
 
     # Acting
@@ -67,7 +85,9 @@ class Settings(BaseModel):
     redeploy_window_s: float = Field(default=86_400, gt=0, description="Window of the redeployment limit")
     remedy_limit: int = Field(default=4, ge=0, description="Other remedies per service and window")
     remedy_window_s: float = Field(default=14_400, gt=0, description="Window of the remedy limit")
-    approval_timeout_s: float = Field(default=86_400, gt=0, description="An unanswered approval is a denial after this time")
+    approval_timeout_s: float = Field(
+        default=86_400, gt=0, description="An unanswered approval is a denial after this time"
+    )
 
     # Escalation
     settle_s: float = Field(default=5.0, ge=0, description="Recovery within this time is self-healing")
@@ -111,7 +131,9 @@ class Settings(BaseModel):
     @classmethod
     def _loopback_only(cls, value: str) -> str:
         if value not in {"127.0.0.1", "::1", "localhost"}:
-            raise ValueError("the dashboard has no login yet and stays on loopback; use 127.0.0.1 and a tunnel or proxy with a login")
+            raise ValueError(
+                "the dashboard has no login yet and stays on loopback; use 127.0.0.1 and a tunnel or proxy with a login"
+            )
         return value
 
     @field_validator("cron")
@@ -156,9 +178,30 @@ class Settings(BaseModel):
     def tiers(self) -> tuple[TierSettings, ...]:
         """The three tiers with their models and bounds."""
         return (
-            TierSettings(tier=1, name="observe", model=self.tier1_model, timeout_s=self.tier1_timeout_s, max_turns=30, budget_usd=self.tier1_budget_usd),
-            TierSettings(tier=2, name="investigate", model=self.tier2_model, timeout_s=self.tier2_timeout_s, max_turns=60, budget_usd=self.tier2_budget_usd),
-            TierSettings(tier=3, name="remediate", model=self.tier3_model, timeout_s=self.tier3_timeout_s, max_turns=100, budget_usd=self.tier3_budget_usd),
+            TierSettings(
+                tier=1,
+                name="observe",
+                model=self.tier1_model,
+                timeout_s=self.tier1_timeout_s,
+                max_turns=30,
+                budget_usd=self.tier1_budget_usd,
+            ),
+            TierSettings(
+                tier=2,
+                name="investigate",
+                model=self.tier2_model,
+                timeout_s=self.tier2_timeout_s,
+                max_turns=60,
+                budget_usd=self.tier2_budget_usd,
+            ),
+            TierSettings(
+                tier=3,
+                name="remediate",
+                model=self.tier3_model,
+                timeout_s=self.tier3_timeout_s,
+                max_turns=100,
+                budget_usd=self.tier3_budget_usd,
+            ),
         )
 
     def escalation_policy(self) -> EscalationPolicy:
@@ -198,14 +241,23 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     env = dict(os.environ if environ is None else environ)
     known = {variable_of(f) for f in Settings.model_fields}
     _read_secret_files(env, known)
-    unknown = sorted(n for n in env if n.startswith(PREFIX) and n not in known and not n.startswith(("TIERCEL_PROBE_", "TIERCEL_DEV_", "TIERCEL_TEST_")))
+    unknown = sorted(
+        n
+        for n in env
+        if n.startswith(PREFIX)
+        and n not in known
+        and not n.startswith(("TIERCEL_PROBE_", "TIERCEL_DEV_", "TIERCEL_TEST_"))
+    )
     lines = [_unknown_line(name, known) for name in unknown]
     values: dict[str, Any] = {f: env[variable_of(f)] for f in Settings.model_fields if env.get(variable_of(f))}
     settings: Settings | None = None
     try:
         settings = Settings.model_validate(values)
     except ValidationError as e:
-        lines += [f"{variable_of(str(err['loc'][0])) if err['loc'] else 'settings'}: {err['msg'].removeprefix('Value error, ')}" for err in e.errors()]
+        lines += [
+            f"{variable_of(str(err['loc'][0])) if err['loc'] else 'settings'}: {err['msg'].removeprefix('Value error, ')}"
+            for err in e.errors()
+        ]
     if lines or settings is None:
         raise ConfigurationError("\n".join(lines))
     return settings
@@ -221,7 +273,9 @@ def _read_secret_files(env: dict[str, str], known: set[str]) -> None:
         try:
             env[name] = Path(path).read_text(encoding="utf-8").strip()
         except OSError as e:
-            raise ConfigurationError(f"{name}_FILE: cannot read {path} ({e.strerror}); check the path and its permissions") from e
+            raise ConfigurationError(
+                f"{name}_FILE: cannot read {path} ({e.strerror}); check the path and its permissions"
+            ) from e
 
 
 def _unknown_line(name: str, known: set[str]) -> str:

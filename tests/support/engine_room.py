@@ -25,7 +25,18 @@ from adapters.database.notices import NoticeStore
 from adapters.database.pool import Pool
 from adapters.database.upkeep import UpkeepStore
 from domain.action import ActionAnswer, ActionRequest
-from domain.engine import ESCALATION, LEDGER, TASK_QUEUE_CONTROL, TASK_QUEUE_PROBES, TASK_QUEUE_SESSIONS, UPDATE_ACQUIRE, UPDATE_ACT, UPDATE_CONFIRM, UPDATE_CONSIDER, UPDATE_RELEASE
+from domain.engine import (
+    ESCALATION,
+    LEDGER,
+    TASK_QUEUE_CONTROL,
+    TASK_QUEUE_PROBES,
+    TASK_QUEUE_SESSIONS,
+    UPDATE_ACQUIRE,
+    UPDATE_ACT,
+    UPDATE_CONFIRM,
+    UPDATE_CONSIDER,
+    UPDATE_RELEASE,
+)
 from domain.ids import IncidentId, ServiceId, escalation_workflow_id, ledger_workflow_id
 from domain.incident import Alert, EscalationInput, EscalationPolicy, Observed
 from domain.ledger import LedgerStart, PermitAnswer, PermitOutcome, PermitRequest
@@ -34,9 +45,20 @@ from domain.session import Deferred, SessionOrder, SessionOutcome, SessionStatus
 from tests.support.world import World
 from worker.registry import PASSTHROUGH, WORKFLOWS
 
-TIERS = tuple(TierSettings(tier=t, name=n, model=f"m{t}", timeout_s=60, max_turns=5, budget_usd=1) for t, n in ((1, "observe"), (2, "investigate"), (3, "remediate")))
+TIERS = tuple(
+    TierSettings(tier=t, name=n, model=f"m{t}", timeout_s=60, max_turns=5, budget_usd=1)
+    for t, n in ((1, "observe"), (2, "investigate"), (3, "remediate"))
+)
 QUICK = EscalationPolicy(
-    tiers=TIERS, settle_s=0.1, verify_window_s=0.3, verify_interval_s=0.1, verify_timeout_s=0.6, rechecks_s=(0.3, 0.6), approval_timeout_s=30, handover_poll_s=0.3, handover_watch_s=60
+    tiers=TIERS,
+    settle_s=0.1,
+    verify_window_s=0.3,
+    verify_interval_s=0.1,
+    verify_timeout_s=0.6,
+    rechecks_s=(0.3, 0.6),
+    approval_timeout_s=30,
+    handover_poll_s=0.3,
+    handover_watch_s=60,
 )
 
 Script = Callable[["Desk", SessionOrder], Awaitable[SessionOutcome]]
@@ -50,9 +72,15 @@ class DirectLedger:
 
     async def _update(self, service: ServiceId, name: str, arg: object, result: type) -> object:
         start = WithStartWorkflowOperation(
-            LEDGER, LedgerStart(service=service), id=ledger_workflow_id(service), task_queue=TASK_QUEUE_CONTROL, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
+            LEDGER,
+            LedgerStart(service=service),
+            id=ledger_workflow_id(service),
+            task_queue=TASK_QUEUE_CONTROL,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
-        return await self._client.execute_update_with_start_workflow(name, arg, start_workflow_operation=start, result_type=result)
+        return await self._client.execute_update_with_start_workflow(
+            name, arg, start_workflow_operation=start, result_type=result
+        )
 
     async def acquire(self, request: PermitRequest) -> PermitAnswer:
         answer = await self._update(request.service, UPDATE_ACQUIRE, request, PermitAnswer)
@@ -77,7 +105,7 @@ class StubEscalations:
         described = await handle.describe()
         return described.start_time is not None
 
-    async def observed(self, service: ServiceId, healthy: bool) -> None:  # noqa: FBT001
+    async def observed(self, service: ServiceId, healthy: bool) -> None:
         handle = self._room.client.get_workflow_handle(escalation_workflow_id(service))
         await handle.signal("observed", Observed(service=service, healthy=healthy, at=self._room.world.now()))
 
@@ -92,23 +120,46 @@ class Desk:
 
     def request(self, kind: str, target: str, tool_use_id: str = "") -> ActionRequest:
         self.calls += 1
-        return ActionRequest(session=self.order.session, tool_use_id=tool_use_id or f"toolu_{self.order.attempt}_{self.calls}", kind=kind, target=target, reason="test")
+        return ActionRequest(
+            session=self.order.session,
+            tool_use_id=tool_use_id or f"toolu_{self.order.attempt}_{self.calls}",
+            kind=kind,
+            target=target,
+            reason="test",
+        )
 
     async def consider(self, request: ActionRequest) -> ActionAnswer:
-        return await self.client.get_workflow_handle(self.order.workflow_id).execute_update(UPDATE_CONSIDER, request, result_type=ActionAnswer)
+        return await self.client.get_workflow_handle(self.order.workflow_id).execute_update(
+            UPDATE_CONSIDER, request, result_type=ActionAnswer
+        )
 
     async def act(self, request: ActionRequest) -> ActionAnswer:
-        return await self.client.get_workflow_handle(self.order.workflow_id).execute_update(UPDATE_ACT, request, result_type=ActionAnswer)
+        return await self.client.get_workflow_handle(self.order.workflow_id).execute_update(
+            UPDATE_ACT, request, result_type=ActionAnswer
+        )
 
     def report(self, summary: str = "looked", *, escalate: bool = True) -> SessionOutcome:
-        return SessionOutcome(session=self.order.session, attempt=self.order.attempt, status=SessionStatus.COMPLETED, report=TierReport(summary=summary, escalate=escalate))
+        return SessionOutcome(
+            session=self.order.session,
+            attempt=self.order.attempt,
+            status=SessionStatus.COMPLETED,
+            report=TierReport(summary=summary, escalate=escalate),
+        )
 
     def parked(self, request: ActionRequest) -> SessionOutcome:
         deferred = Deferred(tool_use_id=request.tool_use_id, tool="mcp__tiercel__act", input={})
-        return SessionOutcome(session=self.order.session, attempt=self.order.attempt, status=SessionStatus.DEFERRED, deferred=deferred)
+        return SessionOutcome(
+            session=self.order.session, attempt=self.order.attempt, status=SessionStatus.DEFERRED, deferred=deferred
+        )
 
     def ended(self, status: SessionStatus, message: str = "", retry_after_s: float | None = None) -> SessionOutcome:
-        return SessionOutcome(session=self.order.session, attempt=self.order.attempt, status=status, message=message, retry_after_s=retry_after_s)
+        return SessionOutcome(
+            session=self.order.session,
+            attempt=self.order.attempt,
+            status=status,
+            message=message,
+            retry_after_s=retry_after_s,
+        )
 
 
 async def only_looks(desk: Desk, order: SessionOrder) -> SessionOutcome:
@@ -136,13 +187,39 @@ class Room:
         await HealthStore(self.pool).save_inventory(await self.world.read(), self.world.now())
 
     def alert(self, service: str, *affected: str, at: datetime | None = None) -> Alert:
-        return Alert(service=ServiceId(service), affected=tuple(ServiceId(a) for a in affected), summary=f"{service} does not answer", at=at or self.world.now())
+        return Alert(
+            service=ServiceId(service),
+            affected=tuple(ServiceId(a) for a in affected),
+            summary=f"{service} does not answer",
+            at=at or self.world.now(),
+        )
 
-    async def escalate(self, alert: Alert, policy: EscalationPolicy = QUICK, *, dry_run: bool = False, prompt: str = "", start_tier: int = 1) -> WorkflowHandle[object, object]:
+    async def escalate(
+        self,
+        alert: Alert,
+        policy: EscalationPolicy = QUICK,
+        *,
+        dry_run: bool = False,
+        prompt: str = "",
+        start_tier: int = 1,
+    ) -> WorkflowHandle[object, object]:
         self.count += 1
-        start = EscalationInput(incident=IncidentId(f"inc_{self.count}"), alert=alert, policy=policy, dry_run=dry_run, prompt=prompt, start_tier=start_tier)
+        start = EscalationInput(
+            incident=IncidentId(f"inc_{self.count}"),
+            alert=alert,
+            policy=policy,
+            dry_run=dry_run,
+            prompt=prompt,
+            start_tier=start_tier,
+        )
         return await self.client.start_workflow(
-            ESCALATION, start, id=escalation_workflow_id(alert.service), task_queue=TASK_QUEUE_CONTROL, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING, start_signal="alert", start_signal_args=[alert]
+            ESCALATION,
+            start,
+            id=escalation_workflow_id(alert.service),
+            task_queue=TASK_QUEUE_CONTROL,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="alert",
+            start_signal_args=[alert],
         )
 
 
@@ -166,7 +243,9 @@ class ScriptedSessions:
 
 
 @asynccontextmanager
-async def engine_room(client: Client, pool: Pool, world: World, prober: Prober | None = None) -> AsyncGenerator[Room, None]:
+async def engine_room(
+    client: Client, pool: Pool, world: World, prober: Prober | None = None
+) -> AsyncGenerator[Room, None]:
     """Workers on all three queues, until the block ends. `prober`: real probes instead of the world's."""
     look: Prober = prober or world
     room = Room(client, pool, world)
@@ -187,9 +266,27 @@ async def engine_room(client: Client, pool: Pool, world: World, prober: Prober |
     ]  # fmt: skip
     grace = timedelta(seconds=0.1)
     async with (
-        Worker(client, task_queue=TASK_QUEUE_CONTROL, workflows=list(WORKFLOWS), activities=control, workflow_runner=runner, graceful_shutdown_timeout=grace),
-        Worker(client, task_queue=TASK_QUEUE_PROBES, activities=[patrol.survey, patrol.sweep, probes.probe_now, probes.verify], graceful_shutdown_timeout=grace),
-        Worker(client, task_queue=TASK_QUEUE_SESSIONS, activities=[ScriptedSessions(room).run_session], graceful_shutdown_timeout=grace, max_heartbeat_throttle_interval=timedelta(seconds=0.3)),
+        Worker(
+            client,
+            task_queue=TASK_QUEUE_CONTROL,
+            workflows=list(WORKFLOWS),
+            activities=control,
+            workflow_runner=runner,
+            graceful_shutdown_timeout=grace,
+        ),
+        Worker(
+            client,
+            task_queue=TASK_QUEUE_PROBES,
+            activities=[patrol.survey, patrol.sweep, probes.probe_now, probes.verify],
+            graceful_shutdown_timeout=grace,
+        ),
+        Worker(
+            client,
+            task_queue=TASK_QUEUE_SESSIONS,
+            activities=[ScriptedSessions(room).run_session],
+            graceful_shutdown_timeout=grace,
+            max_heartbeat_throttle_interval=timedelta(seconds=0.3),
+        ),
     ):
         yield room
 

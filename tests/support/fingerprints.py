@@ -8,7 +8,10 @@ HISTORIES = Path(__file__).parent.parent / "histories"
 COMMANDS = {
     "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED": ("activityTaskScheduledEventAttributes", "activityType"),
     "EVENT_TYPE_TIMER_STARTED": ("timerStartedEventAttributes", None),
-    "EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED": ("startChildWorkflowExecutionInitiatedEventAttributes", "workflowType"),
+    "EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED": (
+        "startChildWorkflowExecutionInitiatedEventAttributes",
+        "workflowType",
+    ),
     "EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": (None, None),
     "EVENT_TYPE_MARKER_RECORDED": (None, None),
     "EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED": (None, None),

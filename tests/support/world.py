@@ -102,7 +102,9 @@ class World:
         if self.interrupt_next == "after":
             self.interrupt_next = ""
             raise UnknownOutcomeError("the connection was lost")
-        return EffectResult(state=ActionState.DONE, message=f"{action.kind} done", before=before, after=await self.state(service))
+        return EffectResult(
+            state=ActionState.DONE, message=f"{action.kind} done", before=before, after=await self.state(service)
+        )
 
     async def reconcile(self, service: Service, action: Action) -> EffectResult:
         """Implements Effects."""
