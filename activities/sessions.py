@@ -60,7 +60,7 @@ class SessionActivities:
     @activity.defn
     @mapped
     async def run_session(self, order: SessionOrder) -> SessionOutcome:
-        """From start (or attach) to outcome. Its workflow's cancellation ends the process, its worker's end does not."""
+        """From start (or attach) to outcome. Cancelled, it ends the process; at a worker's end, it lets it run."""
         async with beating():
             isolation = await self._engine.isolation()
             await self._records.session_started(order, isolation, self._settings.scripted, self._clock.now())
