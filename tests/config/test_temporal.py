@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,15 +16,7 @@ from config.settings import Settings, load
 from config.temporal import DATA_CONVERTER, connect, identity
 from domain.errors import ConfigurationError, EngineUnavailableError
 from domain.health import ProbeResult
-
-
-def program() -> str:
-    """The Temporal CLI: on PATH, else built by `./dev`."""
-    cached = sorted(load({}).cache_dir.glob("bin/temporal-1.*"))
-    found = shutil.which("temporal") or (str(cached[-1]) if cached else "")
-    if not found:
-        pytest.skip("no Temporal server here; `./dev test` builds one")
-    return found
+from tests.support.temporal_binary import binary
 
 
 def free_port() -> int:
@@ -42,7 +33,7 @@ def settings(port: int, namespace: str = "default") -> Settings:
 async def temporal(port: int, after_s: float = 0) -> AsyncIterator[None]:
     await asyncio.sleep(after_s)
     argv = (
-        program(),
+        str(await asyncio.to_thread(binary)),
         "server",
         "start-dev",
         "--headless",

@@ -1,8 +1,6 @@
 """A real Temporal dev server per test: in memory, on loopback, with our search attributes."""
 
 import asyncio
-import os
-import shutil
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,6 +10,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from domain.engine import SEARCH_ATTRIBUTES
+from tests.support.temporal_binary import binary
 
 
 def free_port() -> int:
@@ -19,17 +18,6 @@ def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
-
-
-def temporal_binary() -> Path:
-    """The CLI that `./dev` built or found."""
-    cached = sorted((Path(os.environ.get("TIERCEL_CACHE_DIR", Path.home() / ".cache" / "tiercel")) / "bin").glob("temporal-1*"))
-    found = shutil.which("temporal")
-    if cached:
-        return cached[-1]
-    if found:
-        return Path(found)
-    raise FileNotFoundError("no Temporal CLI: run `./dev temporal` once, it builds and caches one")
 
 
 async def connect(address: str) -> Client:
@@ -46,12 +34,25 @@ async def connect(address: str) -> Client:
 async def dev_server(db_file: Path | None = None, port: int | None = None) -> AsyncGenerator[tuple[Client, str], None]:
     """Yields a client and the address. Stopped by its pid at the end."""
     port = port or free_port()
-    argv = [str(temporal_binary()), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port), "--log-level", "error"]
+    argv = [
+        str(await asyncio.to_thread(binary)),
+        "server",
+        "start-dev",
+        "--headless",
+        "--ip",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--log-level",
+        "error",
+    ]
     for name, kind in SEARCH_ATTRIBUTES.items():
         argv += ["--search-attribute", f"{name}={kind}"]
     if db_file:
         argv += ["--db-filename", str(db_file)]
-    server = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
+    server = await asyncio.create_subprocess_exec(
+        *argv, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
     try:
         yield await connect(f"127.0.0.1:{port}"), f"127.0.0.1:{port}"
     finally:
