@@ -1,7 +1,8 @@
 """The dashboard as an ASGI application."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -29,9 +30,15 @@ def create_app(site: Site) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
         max_body_size=MAX_BODY,
+        telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _no_act},
     )
     app.state.site = site
     add_routes(app)
     add_handlers(app)
     app.add_middleware(Guard, public_url=site.settings.public_url, count_of_changes=lambda: site.hub.count)
     return app
+
+
+def _no_act(scope: MutableMapping[str, Any]) -> bool:
+    """Only what a person does begins a trace: a stream would be a span of hours, and pages ask again and again."""
+    return scope["type"] != "http" or scope["method"] != "POST"

@@ -15,7 +15,7 @@ from adapters.database.reads import Reads
 from adapters.engine.client import TemporalEscalations, TemporalLedger
 from adapters.engine.slots import UpdateSlots
 from config import logging as logs
-from config import temporal
+from config import telemetry, temporal
 from config.clock import SystemClock
 from config.settings import Settings, load
 from domain.errors import ConfigurationError, TiercelError
@@ -50,7 +50,9 @@ async def run(settings: Settings) -> None:
         raise ConfigurationError(
             "DATABASE_URL is not set; start everything with `tiercel up`, or set it to the record's address"
         )
+    traces = telemetry.start("web")
     async with AsyncExitStack() as stack:
+        stack.callback(traces.stop)
         pool = await stack.enter_async_context(Pool(settings.database_url.get_secret_value()))
         await check_schema(pool)
         site, listener = assemble(settings, pool)

@@ -254,6 +254,15 @@ async def test_seven_tabs_load_and_share_one_stream(house: Dashboard, chrome: Br
         await shown(page, last)
         assert await page.evaluate(NUMBERS) == list(range(1, last + 1))
     await until(lambda: _streams(house, 1), "one stream for eight tabs")
+    # A ninth page that is behind makes the shared stream go back: the others must not see lines twice.
+    await pages[
+        0
+    ].evaluate("""() => { const b = document.body.dataset, w = new SharedWorker(b.worker, 'tiercel'); w.port.start();
+      w.port.postMessage({say: 'want', url: b.events, topics: [], places: {[document.querySelector('[data-log]').dataset.log]: 2}}); }""")
+    last = await writer.some(3)
+    for page in pages:
+        await shown(page, last)
+        assert await page.evaluate(NUMBERS) == list(range(1, last + 1))
     await context.close()
     await until(lambda: _streams(house, 0), "the stream ends with the last tab")
 

@@ -7,8 +7,8 @@ lies inside it, the record otherwise. One writer per log is a rule of the produc
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from domain.session import OutputLine
@@ -16,6 +16,7 @@ from web.live.cursor import LogKey
 
 RING = 256
 PAGE = 500  # lines per read and per event
+RENDERED = 8  # batches kept as text
 
 ReadLines = Callable[[str, int, int, int], Awaitable[tuple[OutputLine, ...]]]  # session, attempt, after, limit
 
@@ -30,6 +31,7 @@ class LogFeed:
         self._lock = asyncio.Lock()
         self.newest = 0  # highest number heard of
         self.readers = 0
+        self._rendered: OrderedDict[tuple[int, int], str] = OrderedDict()
 
     async def after(self, cursor: int) -> tuple[OutputLine, ...]:
         """Up to PAGE lines that follow `cursor`, without gap; empty at the end."""
@@ -54,6 +56,15 @@ class LogFeed:
         elif lines and lines[-1].seq >= self.newest:
             # A full page or an unheard-of line: there may be more, and only an empty answer says that there is not.
             self.newest = lines[-1].seq if heard and lines[-1].seq == heard else lines[-1].seq + 1
+
+    def once(self, lines: Sequence[OutputLine], make: Callable[[], str]) -> str:
+        """What `make` gives for these lines, made once for all readers."""
+        place = (lines[0].seq, lines[-1].seq)
+        if place not in self._rendered:
+            self._rendered[place] = make()
+            if len(self._rendered) > RENDERED:
+                self._rendered.popitem(last=False)
+        return self._rendered[place]
 
     def forget(self) -> None:
         """After a lost connection anything may have been missed: read from the record again."""

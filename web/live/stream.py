@@ -32,11 +32,13 @@ async def events(
                 yield _event("change", {"topics": sorted(changed), "count": hub.count}, place)
             more = False
             for key in subscription.logs:
-                lines = await hub.feed(key).after(place[key])
+                feed = hub.feed(key)
+                lines = await feed.after(place[key])
                 if lines:
                     more = True
                     place[key] = lines[-1].seq
-                    yield _event("log", _batch(key, lines, render), place)
+                    data = feed.once(lines, lambda key=key, lines=lines: _batch(key, lines, render))
+                    yield ServerSentEvent(event="log", data=data, id=cursor.write(place))
             if not more and not await woken(subscription):
                 yield _event("ping", {}, place)
         yield _event("closing", {}, place)
@@ -44,8 +46,9 @@ async def events(
         hub.unsubscribe(subscription)
 
 
-def _batch(key: LogKey, lines: Sequence[OutputLine], render: RenderRows) -> dict[str, object]:
-    return {"log": str(key), "first": lines[0].seq, "last": lines[-1].seq, "html": render(key, lines)}
+def _batch(key: LogKey, lines: Sequence[OutputLine], render: RenderRows) -> str:
+    batch = {"log": str(key), "first": lines[0].seq, "last": lines[-1].seq, "html": render(key, lines)}
+    return json.dumps(batch, ensure_ascii=False)
 
 
 async def woken(subscription: Subscription) -> bool:
