@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -71,24 +71,7 @@ async def temporal(settings: Settings) -> Sequence[Finding]:
                 "start it, correct TEMPORAL_ADDRESS, or unset it to use our own",
             )
         ]
-    said: list[str] = []
-    source = settings.temporal_source
-    for name, way in (("path", engine.on_path(said.append)), ("cache", engine.cached(settings.cache_dir))):
-        if source not in {"auto", name} and not (name == "cache" and source in {"download", "build"}):
-            way.close()
-            continue
-        try:
-            path = await way
-        except ConfigurationError as e:
-            said.append(str(e))
-        else:
-            version = ".".join(map(str, await engine.version_of(path)))
-            return [ok("temporal", f"our own, {version} ({path})")]
-    if source == "path":
-        return [fail("temporal", "; ".join(said), "install the Temporal CLI, or unset TIERCEL_TEMPORAL_SOURCE")]
-    go = "Go is here" if shutil.which("go") or Path("/usr/local/go/bin/go").exists() else "Go is not here"
-    cause = f"not here yet: the first `tiercel up` downloads it, or builds it in about 4 minutes ({go})"
-    return [warn("temporal", cause, "run `tiercel up` once, install the `temporal` CLI, or set TEMPORAL_ADDRESS")]
+    return [await _own_temporal(settings)]
 
 
 async def postgres(settings: Settings) -> Sequence[Finding]:
@@ -107,6 +90,33 @@ async def postgres(settings: Settings) -> Sequence[Finding]:
         ]
     where = f"data of {major} in {data}" if major else f"data will be made in {data}"
     return [ok("postgres", f"our own: {chosen}; {where}")]
+
+
+async def _own_temporal(settings: Settings) -> Finding:
+    """What a start would take without fetching or building anything."""
+    said: list[str] = []
+    ways: dict[str, Callable[[], Awaitable[Path]]] = {
+        "path": lambda: engine.on_path(said.append),
+        "wheel": engine.from_wheel,
+        "cache": lambda: engine.cached(settings.cache_dir),
+    }
+    source = settings.temporal_source
+    chosen = {"auto": tuple(ways), "path": ("path",), "wheel": ("wheel",)}.get(source, ("cache",))
+    for name in chosen:
+        try:
+            path = await ways[name]()
+        except ConfigurationError as e:
+            said.append(str(e))
+        else:
+            version = ".".join(map(str, await engine.version_of(path)))
+            return ok("temporal", f"our own, {version} ({name}: {path})")
+    if source == "path":
+        return fail("temporal", "; ".join(said), "install the Temporal CLI, or unset TIERCEL_TEMPORAL_SOURCE")
+    if source == "wheel":
+        return fail("temporal", "; ".join(said), "./dev setup, or unset TIERCEL_TEMPORAL_SOURCE")
+    go = "Go is here" if shutil.which("go") or Path("/usr/local/go/bin/go").exists() else "Go is not here"
+    cause = f"not here yet: the first `tiercel up` downloads it, or builds it in about 4 minutes ({go})"
+    return warn("temporal", cause, "./dev setup, install the `temporal` CLI, or set TEMPORAL_ADDRESS")
 
 
 async def _given_postgres(url: str) -> Finding:

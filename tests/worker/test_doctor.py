@@ -231,3 +231,14 @@ async def test_data_of_a_major_that_is_not_here_is_told(tmp_path: Path) -> None:
     (finding,) = await doctor_parts.postgres(settings(tmp_path))
     assert finding.level == "fail"
     assert "made by PostgreSQL 13" in finding.cause
+
+
+async def test_the_temporal_of_the_lock_file_is_found_and_its_absence_has_a_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_wheel = settings(tmp_path, TIERCEL_TEMPORAL_SOURCE="wheel")
+    (finding,) = await doctor_parts.temporal(of_the_wheel)
+    assert (finding.level, "wheel: " in finding.cause) == ("ok", True)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    (finding,) = await doctor_parts.temporal(of_the_wheel)
+    assert (finding.level, "./dev setup" in finding.fix) == ("fail", True)
