@@ -1,5 +1,6 @@
 """Actions on containers of this node. Every one acts on the full id that was looked at, never on a name."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from domain.inventory import Service, ServiceKind
 
 LOG_BYTES = 64_000
 STOP_S = 10
+SETTLE_S = 1.5
 RELOAD_TEST = "tiercel.reload.test"
 RELOAD_SIGNAL = "tiercel.reload.signal"
 _SIGNALS = frozenset({"HUP", "USR1", "USR2", "WINCH"})
@@ -76,7 +78,7 @@ class ContainerEffects:
             return EffectResult(
                 state=ActionState.FAILED, message=failed, before=before, after=await self._after(service)
             )
-        after = await self._after(service)
+        after = await self._settled(service)
         if after is not None and not after.running:
             failed = f"{action.kind} was carried out, but the container is {after.status} now. {after.detail}".strip()
             return EffectResult(state=ActionState.FAILED, message=failed, before=before, after=after)
@@ -164,6 +166,16 @@ class ContainerEffects:
         if service.compose is not None and await self._compose.available():
             return await self._compose.up(service.compose, force=kind is ActionKind.RECREATE)
         return await replace_container(self._client, found or {})
+
+    async def _settled(self, service: Service) -> TargetState | None:
+        """The state after a moment: what cannot run ends right after its start, and was "running" until then."""
+        after = await self._after(service)
+        for _ in range(int(SETTLE_S / 0.1)):
+            if after is None or not after.running:
+                break
+            await asyncio.sleep(0.1)
+            after = await self._after(service)
+        return after
 
     async def _after(self, service: Service) -> TargetState | None:
         try:
