@@ -1,5 +1,6 @@
 """Everything around Tiercel that the demo and the end-to-end tests need: real services, a receiver, a model."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -8,8 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.database import server_place
 from config.settings import Settings, load, variable_of
-from demo.host.handle import HostHandle, start_host
+from demo.host.handle import HostHandle, remove_outside, start_host
 from demo.model.server import Running, serve
 from demo.receiver import Receiver, start_receiver
 
@@ -42,8 +44,12 @@ class Stage:
 async def stage(
     root: Path, base: Settings | None = None, scenario: Path = SCENARIOS, pace: Mapping[str, object] = PACE
 ) -> AsyncGenerator[Stage, None]:
-    """Set it up in `root`, and take it down again. What runs below ends with this process, however it ends."""
+    """Set it up in `root`, and take it down again. What runs below ends with this process, however it ends.
+
+    The caller stops its Tiercel first. `root` stays, for who wants to read logs; nothing stays elsewhere.
+    """
     settings = base or load()
+    _remove_outside(root)
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     receiver = await start_receiver()
@@ -66,6 +72,14 @@ async def stage(
         if model is not None:
             await model.close()
         await receiver.stop()
+        await asyncio.to_thread(_remove_outside, root)
+
+
+def _remove_outside(root: Path) -> None:
+    """A database lies elsewhere where its user cannot enter the folder, or where the path is long."""
+    if root.exists():
+        server_place.remove_outside(root / "tiercel")
+        remove_outside(root / "host")
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 from adapters.actions.unit_client import UnitClient
 from adapters.database import server_place
 from config import processes
-from demo.host.place import host_file, repos_dir, socket_path
+from demo.host.place import host_file, socket_path
 from demo.host.tree import Pid
 from domain.action import TargetState
 from domain.errors import ConfigurationError, TiercelError
@@ -116,17 +116,19 @@ async def start_host(root: Path) -> HostHandle:
 
 async def remove_host(root: Path) -> None:
     """Delete everything that a stopped host kept, also what lies outside of its root."""
+    await asyncio.to_thread(remove_outside, root)
+    await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
 
-    def remove() -> None:
-        with suppress(TiercelError, OSError):
-            place = server_place.find(root.absolute() / "database", server_place.owner())
-            for folder in (place.sockets, place.base, place.home):
-                shutil.rmtree(folder, ignore_errors=True)
-        socket_path(root.absolute()).unlink(missing_ok=True)
-        shutil.rmtree(repos_dir(root), ignore_errors=True)
-        shutil.rmtree(root, ignore_errors=True)
 
-    await asyncio.to_thread(remove)
+def remove_outside(root: Path) -> None:
+    """Delete what a stopped host keeps outside of its root: do this before deleting the root itself."""
+    with suppress(TiercelError, OSError):
+        server_place.remove_outside(root / "database")
+    with suppress(OSError):
+        socket = socket_path(root.absolute())
+        socket.unlink(missing_ok=True)
+        if socket.parent != root.absolute() / "run":
+            socket.parent.rmdir()
 
 
 def _plain_environment() -> dict[str, str]:
