@@ -12,16 +12,9 @@ import typer
 from pydantic import SecretStr
 
 from cli.exits import Exit
-from cli.output import err
+from cli.output import err, safe
 from config.settings import Settings, load
-from domain.errors import (
-    ConfigurationError,
-    EngineUnavailableError,
-    FatalError,
-    RecordUnavailableError,
-    TiercelError,
-    TransientError,
-)
+from domain.errors import ConfigurationError, EngineUnavailableError, RecordUnavailableError, TiercelError
 
 if TYPE_CHECKING:
     from adapters.database.reads import Reads
@@ -40,24 +33,28 @@ class Installation:
     insights: "Insights"
     actions: "Actions"
     actor: "Actor"
+    engine: Callable[[], Awaitable[object]]  # raises EngineUnavailableError at once, before an act is tried patiently
 
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """One line that says what to do, and the code."""
-    err.print(message, markup=False, style="red")
+    err.print(safe(message), markup=False, style="red")
     raise typer.Exit(code)
+
+
+def code_of(error: TiercelError) -> Exit:
+    """The exit code for a fault."""
+    if isinstance(error, RecordUnavailableError | EngineUnavailableError):
+        return Exit.UNREACHABLE
+    return Exit.USAGE if isinstance(error, ConfigurationError) else Exit.FAILED
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
     """Run a command's work; a fault of ours is one line with its remedy."""
     try:
         return asyncio.run(_awaited(work))
-    except (RecordUnavailableError, EngineUnavailableError) as e:
-        fail(str(e), Exit.UNREACHABLE)
-    except ConfigurationError as e:
-        fail(str(e), Exit.USAGE)
-    except (FatalError, TransientError, TiercelError) as e:
-        fail(str(e))
+    except TiercelError as e:
+        fail(str(e), code_of(e))
     except KeyboardInterrupt:
         raise typer.Exit(Exit.INTERRUPTED) from None
 
@@ -71,7 +68,7 @@ def settings_of_running() -> Settings:
     settings = load()
     file = settings.home / "run" / "endpoints.json"
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = {}
     if settings.database_url is None and not found:
@@ -99,4 +96,5 @@ async def installation() -> AsyncGenerator[Installation, None]:
     async with Pool(settings.database_url.get_secret_value(), max_size=3) as pool:
         await check_schema(pool)
         here = services(settings, pool)
-        yield Installation(settings, here.reads, here.insights, here.actions, Actor(kind="cli", name=getpass.getuser()))
+        actor = Actor(kind="cli", name=getpass.getuser())
+        yield Installation(settings, here.reads, here.insights, here.actions, actor, here.engine.client)

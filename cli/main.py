@@ -1,9 +1,13 @@
 """`tiercel`: watches with code, asks a model only when something changed, acts only within limits."""
 
+import logging
+import os
+from typing import NoReturn
+
 import typer
 
 from cli import incidents, people, system
-from cli.context import fail
+from cli.context import code_of, fail
 from cli.exits import Exit
 from domain.errors import TiercelError
 
@@ -38,11 +42,24 @@ def demo(
 
 
 def run() -> None:
-    """Entry point. A fault that a command did not expect is one line, too."""
+    """Entry point. No fault ends in a traceback: ours are one line with the remedy, others one line to report."""
+    logging.getLogger().addHandler(logging.NullHandler())  # a library's warnings would stand above our one line
     try:
         app()
     except TiercelError as e:
-        try:
-            fail(str(e), Exit.FAILED)
-        except typer.Exit as end:
-            raise SystemExit(end.exit_code) from None
+        _end(str(e), code_of(e))
+    except Exception as e:
+        if os.environ.get("TIERCEL_DEV_TRACEBACK"):
+            raise
+        _end(
+            f"unexpected {type(e).__name__}: {e}. This is a fault of Tiercel: please report it, with the output of "
+            "the same command under TIERCEL_DEV_TRACEBACK=1",
+            Exit.FAILED,
+        )
+
+
+def _end(message: str, code: Exit) -> NoReturn:
+    try:
+        fail(message, code)
+    except typer.Exit as end:
+        raise SystemExit(end.exit_code) from None

@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -25,6 +26,14 @@ class Format(StrEnum):
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
+_CONTROLS = {c: None for c in (*range(0x20), *range(0x7F, 0xA0)) if c not in {0x09, 0x0A}}
+
+
+def safe(text: str) -> str:
+    """Without terminal controls: what a model or a service says must not move a cursor or set a title."""
+    return _SEQUENCE.sub("", text).translate(_CONTROLS)
+
 
 def plain(value: object) -> Any:
     """Anything that we show, as JSON."""
@@ -36,11 +45,11 @@ def plain(value: object) -> Any:
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
         case Mapping():
-            return {str(k): plain(v) for k, v in value.items()}
+            return {str(k): plain(v) for k, v in cast("Mapping[object, object]", value).items()}
         case str() | int() | float() | None:
             return value
         case Sequence():
-            return [plain(v) for v in value]
+            return [plain(v) for v in cast("Sequence[object]", value)]
         case _:
             return str(value)
 
@@ -59,6 +68,10 @@ def rows(
     if not cells:
         err.print(empty)
         return
+    cells = [[safe(cell) for cell in row] for row in cells]
+    if not out.is_terminal:
+        _aligned(columns, cells)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -67,10 +80,19 @@ def rows(
     out.print(table)
 
 
+def _aligned(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """One line per row however long it is: a pipe has no width to fold at."""
+    lines = [list(columns), *([c.replace("\n", " ") for c in row] for row in cells)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(columns))]
+    for line in lines:
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write(text.rstrip() + "\n")
+
+
 def one(format_: Format, value: object, text: str) -> None:
     """One thing."""
     if format_ == Format.TEXT:
-        out.print(Text(text))
+        out.print(Text(safe(text)))
     else:
         sys.stdout.write(
             json.dumps(plain(value), indent=2 if format_ == Format.JSON else None, ensure_ascii=False) + "\n"
@@ -79,12 +101,14 @@ def one(format_: Format, value: object, text: str) -> None:
 
 def hint(text: str) -> None:
     """What to do next, for people only."""
-    err.print(Text(text, style="dim"))
+    err.print(Text(safe(text), style="dim"))
 
 
 def ago(at: datetime | None, now: datetime) -> str:
     """A time as people say it."""
     if at is None:
+        return "never"
+    if at.year == MAXYEAR:
         return "never"
     seconds = (now - at).total_seconds()
     word = "ago" if seconds >= 0 else "from now"

@@ -9,6 +9,7 @@ from cli.context import fail, installation, run
 from cli.exits import Exit
 from cli.incidents import OutputFormat
 from cli.output import Format, ago, hint, one, rows
+from domain.health import ServiceStatus
 from domain.incident import ApprovalState
 
 
@@ -21,6 +22,7 @@ def _decide(approval_id: str, reason: str, output: Format, *, approve: bool) -> 
                     f"there is no approval '{approval_id}'; `tiercel approve` without an id lists what waits",
                     Exit.USAGE,
                 )
+            await here.engine()
             act = await here.actions.decide(
                 approval, digest=approval.digest, approve=approve, reason=reason, actor=here.actor
             )
@@ -37,7 +39,10 @@ def approve(
     reason: Annotated[str, typer.Option("--reason", "-r", help="Kept with your name")] = "",
     output: OutputFormat = Format.TEXT,
 ) -> None:
-    """Approve one exact action, or list what waits for you."""
+    """Approve one exact action, or list what waits for you.
+
+    Example: tiercel approve apr_0123456789abcdef01 --reason "backup is fresh"
+    """
     if approval:
         _decide(approval, reason, output, approve=True)
     run(lambda: _pending(output))
@@ -62,12 +67,15 @@ def deny(
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why; the session and the next person read it")],
     output: OutputFormat = Format.TEXT,
 ) -> None:
-    """Deny one action."""
+    """Deny one action.
+
+    Example: tiercel deny apr_0123456789abcdef01 --reason "not during the fair"
+    """
     _decide(approval, reason, output, approve=False)
 
 
 def services(
-    state: Annotated[str, typer.Option("--state", help="up, degraded, down or unknown")] = "",
+    state: Annotated[ServiceStatus | None, typer.Option("--state", help="Only these")] = None,
     output: OutputFormat = Format.TEXT,
 ) -> None:
     """All services, with what the probes hold true of them."""
@@ -77,7 +85,11 @@ def services(
             found = [s for s in await here.reads.services() if not state or s.status == state]
         now = datetime.now(UTC)
         cells = [(s.id, s.status, ago(s.since, now) if s.since else "-", s.summary[:80]) for s in found]
-        empty = "No services. Put a repository with a CLAUDE-OPS.md or compose file into TIERCEL_REPOS_DIR, then `tiercel run`."
+        empty = (
+            f"No service is {state}."
+            if state
+            else "No services. Put a repository with a CLAUDE-OPS.md or compose file into TIERCEL_REPOS_DIR, then `tiercel run`."
+        )
         rows(output, found, ("SERVICE", "STATUS", "SINCE", "WHY"), cells, empty)
 
     run(work)
@@ -119,6 +131,7 @@ def _note(service: str, kind: str, minutes: int, reason: str, output: Format) ->
             target = await here.insights.resolve(service)
             if target is None:
                 fail(f"'{service}' is not one service of the inventory; `tiercel services` lists them", Exit.USAGE)
+            await here.engine()
             act = await here.actions.note(target, kind, minutes, reason, here.actor)
         one(output, act, act.message)
         return Exit.OK if act.accepted else Exit.REFUSED
@@ -126,32 +139,42 @@ def _note(service: str, kind: str, minutes: int, reason: str, output: Format) ->
     raise typer.Exit(run(work))
 
 
+Service = Annotated[str, typer.Argument(help="Any spelling of one service")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept with your name")]
 
 
 @cooldown_app.command()
-def reset(service: str, reason: Reason, output: OutputFormat = Format.TEXT) -> None:
-    """Give all slots of a service back."""
+def reset(service: Service, reason: Reason, output: OutputFormat = Format.TEXT) -> None:
+    """Give all slots of a service back.
+
+    Example: tiercel cooldown reset web --reason "replaced the disk"
+    """
     _note(service, "reset", 0, reason, output)
 
 
 @cooldown_app.command()
 def snooze(
-    service: str,
+    service: Service,
     reason: Reason,
     minutes: Annotated[int, typer.Option("--minutes", "-m", min=0, help="0 ends it")] = 60,
     output: OutputFormat = Format.TEXT,
 ) -> None:
-    """Open nothing and do nothing for a while."""
+    """Open nothing and do nothing for a while.
+
+    Example: tiercel cooldown snooze web --minutes 120 --reason "noisy neighbour"
+    """
     _note(service, "snooze", minutes, reason, output)
 
 
 @cooldown_app.command()
 def maintenance(
-    service: str,
+    service: Service,
     reason: Reason,
     minutes: Annotated[int, typer.Option("--minutes", "-m", min=0, help="0 ends it")] = 60,
     output: OutputFormat = Format.TEXT,
 ) -> None:
-    """You work on it yourself: hands off until then."""
+    """You work on it yourself: hands off until then.
+
+    Example: tiercel cooldown maintenance web --minutes 30 --reason "upgrade"
+    """
     _note(service, "maintenance", minutes, reason, output)

@@ -1,12 +1,15 @@
 """`up`, `doctor`, `notify test`, `db migrate`: the installation itself."""
 
+import os
+from typing import Annotated
+
 import typer
 
 from cli.context import run, settings_of_running
 from cli.exits import Exit
 from cli.incidents import OutputFormat
-from cli.output import Format, err, out, rows
-from config.settings import load
+from cli.output import Format, err, out, rows, safe
+from config.settings import Settings, load, variable_of
 
 
 def up() -> None:
@@ -22,18 +25,42 @@ def up() -> None:
     raise typer.Exit(run(work))
 
 
-def doctor(output: OutputFormat = Format.TEXT) -> None:
-    """Look for what would go wrong, with the fix for each finding."""
+def doctor(
+    output: OutputFormat = Format.TEXT,
+    *,
+    settings: Annotated[bool, typer.Option("--settings", help="List every setting instead")] = False,
+) -> None:
+    """Look for what would go wrong, with the fix for each finding. Changes nothing.
+
+    Example: tiercel doctor -o json
+    """
 
     async def work() -> Exit:
-        from worker.doctor import examine
+        from worker.doctor import examine_environment
 
-        findings = await examine(load())
+        findings = await examine_environment()
         cells = [({"ok": "✓", "warn": "!", "fail": "✗"}[f.level], f.name, f.cause, f.fix) for f in findings]
         rows(output, findings, ("", "WHAT", "FOUND", "FIX"), cells, "nothing examined")
         return Exit.FAILED if any(f.level == "fail" for f in findings) else Exit.OK
 
+    if settings:
+        _list_settings(output)
+        return
     raise typer.Exit(run(work))
+
+
+def _list_settings(output: Format) -> None:
+    """Names and meanings, and whether one is set here; never a value: some are secrets."""
+    found = [
+        {
+            "variable": variable_of(name),
+            "set": bool(os.environ.get(variable_of(name)) or os.environ.get(variable_of(name) + "_FILE")),
+            "meaning": field.description or "",
+        }
+        for name, field in Settings.model_fields.items()
+    ]
+    cells = [(str(f["variable"]), "set" if f["set"] else "-", str(f["meaning"])) for f in found]
+    rows(output, found, ("VARIABLE", "HERE", "MEANING"), cells, "")
 
 
 notify_app = typer.Typer(help="Messages to people.", no_args_is_help=True)
@@ -54,7 +81,7 @@ def notify_test() -> None:
         notice = Notice(key="test", kind=NoticeKind.TEST, title="Tiercel test message", body="This channel works.")
         answers = [await notifier.send(c, notice) for c in notifier.channels()]
         for answer in answers:
-            out.print(f"{'✓' if answer.delivered else '✗'} {answer.channel}: {answer.message}", markup=False)
+            out.print(safe(f"{'✓' if answer.delivered else '✗'} {answer.channel}: {answer.message}"), markup=False)
         return Exit.OK if all(a.delivered for a in answers) else Exit.FAILED
 
     raise typer.Exit(run(work))
