@@ -1,0 +1,122 @@
+"""Who plays: every process of one home, found from outside by /proc, and ended without asking anybody."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.containers import files
+from config import processes
+
+SERVICES = ("gateway", "worker", "web")
+SERVERS = ("postgres", "temporal")
+CHILDREN = (*SERVERS, *SERVICES)
+
+
+@dataclass(frozen=True)
+class Player:
+    """One process; `start` makes sure that its number still means it."""
+
+    name: str
+    pid: int
+    start: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs (a zombie does not)."""
+        return files.start_time(self.pid) == self.start
+
+    def kill(self) -> bool:
+        """SIGKILL. False where it was gone already."""
+        if not self.alive:
+            return False
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def player(name: str, pid: int) -> Player | None:
+    """A live process under this name."""
+    start = files.start_time(pid)
+    return None if start is None else Player(name, pid, start)
+
+
+def children(up: int) -> dict[str, Player]:
+    """The supervisor's own children, by the name that the supervisor gives them."""
+    found: dict[str, Player] = {}
+    for pid in files.children(up):
+        name = _name(processes.arguments(pid))
+        seen = player(name, pid) if name else None
+        if seen is not None:
+            found[name] = seen
+    return found
+
+
+def _name(argv: tuple[str, ...]) -> str:
+    if len(argv) > 2 and argv[1] == "-m" and argv[2] in SERVICES:
+        return argv[2]
+    if "start-dev" in argv:
+        return "temporal"
+    return "postgres" if argv and Path(argv[0]).name == "postgres" else ""
+
+
+def doubled(home: Path) -> list[str]:
+    """Names of our own processes that run more than once on this home."""
+    names = [_name(processes.arguments(pid)) for pid in everybody(home)]
+    return [name for name in SERVICES if names.count(name) > 1]
+
+
+def runners(home: Path) -> list[Player]:
+    """The processes that keep sessions: children of nobody."""
+    found = {p.pid: p for p in _with_argument(str(home / "sessions"), "launch.json")}
+    # Between fork and exec a child still shows its parent's command line.
+    below = {pid for p in found.values() for pid in files.descendants(p.pid)}
+    return [p for p in found.values() if p.pid not in below]
+
+
+def clis(home: Path) -> list[Player]:
+    """The Claude Code processes of all sessions that run now."""
+    found: dict[int, Player] = {}
+    for runner in runners(home):
+        for pid in files.descendants(runner.pid):
+            argv = processes.arguments(pid)
+            seen = player("cli", pid)
+            if argv and seen is not None and "--output-format" in argv and Path(argv[0]).name != "bwrap":
+                found[pid] = seen
+    return list(found.values())
+
+
+def _with_argument(*parts: str) -> list[Player]:
+    found: list[Player] = []
+    for pid in processes.every_pid():
+        if any(all(part in word for part in parts) for word in processes.arguments(pid)):
+            seen = player("runner", pid)
+            if seen is not None:
+                found.append(seen)
+    return found
+
+
+def everybody(home: Path) -> dict[int, str]:
+    """Every live process whose command line, environment or folder belongs to this home, but not the caller."""
+    bases = [str(home)]
+    location = home / "postgres" / "location"
+    if location.exists():
+        bases.append(location.read_text(encoding="utf-8").strip())
+    found: dict[int, str] = {}
+    for pid in processes.every_pid():
+        words = " ".join(processes.arguments(pid))
+        if not words or pid == os.getpid():
+            continue
+        seen = f"{words}\n{_environ(pid)}\n{processes.working_directory(pid)}"
+        if any(base in seen for base in bases):
+            found[pid] = words[:160]
+    return found
+
+
+def _environ(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
