@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -33,11 +34,11 @@ class ProbeRunner:
         containers: ContainerLook | None = None,
         commands_dir: Path | None = None,
         environ: Mapping[str, str] | None = None,
-        at_once: int = 200,
+        at_once: int | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redact = redact
-        self._slots = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(at_once or _affordable())
         self._widths = {kind: asyncio.Semaphore(n) for kind, n in WIDTH.items()}
         self._session: aiohttp.ClientSession | None = None
         self._addresses = Addresses()
@@ -122,6 +123,16 @@ class ProbeRunner:
                 trace_configs=[tracing()],
             )
         return self._session
+
+
+def _affordable() -> int:
+    """How many probes may hold a socket at once.
+
+    Wide, so that a dead network costs few time limits in a row, but never so wide that the process runs out of
+    descriptors for everything else.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(50, min(500, soft // 2)) if soft != resource.RLIM_INFINITY else 500
 
 
 def _named(specs: Sequence[ProbeSpec]) -> list[tuple[ProbeSpec, str]]:

@@ -51,7 +51,7 @@ async def tcp_server(talk: Talk, **kwargs: object) -> AsyncIterator[int]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         open_writers.append(writer)
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await talk(reader, writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, **kwargs)  # pyright: ignore[reportArgumentType]
