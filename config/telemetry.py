@@ -102,8 +102,11 @@ def _provider(process: str, endpoint: str, timeout_s: float) -> "TracerProvider"
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     from config.telemetry_policy import SafeExporter
+    from config.tracing import id_generator
 
-    provider = TracerProvider(resource=Resource.create({"service.name": f"tiercel-{process}"}))
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": f"tiercel-{process}"}), id_generator=id_generator()
+    )
     exporter = SafeExporter(OTLPSpanExporter(endpoint=endpoint, timeout=timeout_s))
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=FLUSH_EVERY_MS))
     # A collector that is down is told once per batch, not once per attempt.

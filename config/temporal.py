@@ -105,7 +105,9 @@ def _tracing(given: Sequence[Interceptor]) -> tuple[Interceptor, ...]:
         return ()
     from temporalio.contrib.opentelemetry import TracingInterceptor
 
-    return () if any(isinstance(i, TracingInterceptor) for i in given) else (TracingInterceptor(),)
+    from config.tracing import RootedTracing
+
+    return () if any(isinstance(i, TracingInterceptor) for i in given) else (RootedTracing(),)
 
 
 def _remedy(settings: Settings, error: Exception) -> str:

@@ -5,12 +5,13 @@ from aiohttp import web
 from gateway import mcp, model_proxy
 from gateway.gate import gate
 from gateway.session import MAX_MODEL_BODY, SESSION, Session
+from gateway.spans import in_trace
 from gateway.telemetry import Telemetry
 
 
 def build(session: Session) -> web.Application:
     """The application behind one session's socket."""
-    app = web.Application(client_max_size=MAX_MODEL_BODY)
+    app = web.Application(client_max_size=MAX_MODEL_BODY, middlewares=[in_trace])
     app[SESSION] = session
     app.router.add_post("/model/v1/messages", model_proxy.messages)
     app.router.add_post("/model/v1/messages/count_tokens", model_proxy.count_tokens)

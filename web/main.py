@@ -7,28 +7,23 @@ from contextlib import AsyncExitStack, suppress
 
 import uvicorn
 
-from adapters.database.incidents import IncidentStore
 from adapters.database.listen import Listener
 from adapters.database.migrate import check_schema
 from adapters.database.pool import CHANGED, OUTPUT, Pool
-from adapters.database.reads import Reads
-from adapters.engine.client import TemporalEscalations, TemporalLedger
-from adapters.engine.slots import UpdateSlots
 from config import logging as logs
-from config import telemetry, temporal
+from config import telemetry
 from config.clock import SystemClock
 from config.settings import Settings, load
 from domain.errors import ConfigurationError, TiercelError
 from domain.ids import SessionId
+from domain.session import OutputLine
 from web import assets as static
 from web.app import create_app
 from web.formats import zone_of
 from web.live.hub import Hub
 from web.rendering import Chrome, Renderer, make_environment
 from web.security import root_path_of
-from web.services.actions import PATIENCE_S, Actions
-from web.services.engine_link import EngineLink
-from web.services.insights import Insights
+from web.services.factory import services
 from web.site import VERSION, Site
 
 GRACEFUL_S = 3  # streams are told to end; this bounds a client that does not listen
@@ -94,38 +89,26 @@ class ClosingServer(uvicorn.Server):
 
 def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
     """Everything behind the pages, on an open pool. The caller runs the listener."""
+    here = services(settings, pool)
     clock = SystemClock()
-    reads = Reads(pool)
     files = static.load()
 
-    async def read_lines(session: str, attempt: int, after: int, limit: int) -> tuple[object, ...]:
-        return tuple(await reads.read_output(SessionId(session), attempt, after, limit))
+    async def read_lines(session: str, attempt: int, after: int, limit: int) -> tuple[OutputLine, ...]:
+        return tuple(await here.reads.read_output(SessionId(session), attempt, after, limit))
 
-    hub = Hub(read_lines)  # type: ignore[arg-type]
+    hub = Hub(read_lines)
     listener = Listener(
         pool.url,
         (OUTPUT, CHANGED),
         heard=lambda channel, payload: tell(hub, channel, payload),
         wake_everybody=hub.lost_track,
     )
-    engine = EngineLink(lambda: temporal.connect(settings))
-    slots = UpdateSlots(settings.home / "run")
-    acting = Actions(
-        client=engine.client,
-        ledger=TemporalLedger(engine.client, slots, PATIENCE_S),
-        escalations=TemporalEscalations(
-            engine.client, settings.escalation_policy, lambda: settings.dry_run, clock, PATIENCE_S
-        ),
-        records=IncidentStore(pool),
-        clock=clock,
-        tiers=settings.tiers,
-    )
     chrome = Chrome(scripted=settings.scripted, dry_run=settings.dry_run, version=VERSION)
     site = Site(
         settings=settings,
-        insights=Insights(reads, settings, clock),
-        actions=acting,
-        engine=engine,
+        insights=here.insights,
+        actions=here.actions,
+        engine=here.engine,
         hub=hub,
         renderer=Renderer(
             make_environment(files, root_path_of(settings.public_url)), chrome, zone_of(settings.timezone), clock.now

@@ -45,6 +45,10 @@ class Jaeger:
             assert time.monotonic() < deadline, f"Jaeger has no trace {trace_id}"
             time.sleep(0.1)
 
+    def traces_of(self, service: str) -> set[str]:
+        """The ids of the traces that this service has spans in."""
+        return {one["traceID"] for one in self._get(f"/api/traces?service={service}&limit=200")["data"] or []}
+
     def _get(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(self.query + path, timeout=5) as response:
             return json.load(response)
