@@ -21,6 +21,7 @@ from domain.engine import TASK_QUEUE_CONTROL, TASK_QUEUE_PROBES, TASK_QUEUE_SESS
 from domain.errors import TiercelError
 from domain.work import UpkeepOrder
 from policy.redaction import redactor
+from worker import beat
 from worker.compose import compose
 from worker.registry import PASSTHROUGH, WORKFLOWS, Activities
 from worker.schedules import seed
@@ -50,6 +51,8 @@ async def run(settings: Settings) -> None:
         stack.callback(traces.stop)
         leases = asyncio.create_task(LeaseKeeper().run(settings.home / "sessions", stop))
         stack.callback(leases.cancel)
+        beating = asyncio.create_task(beat.keep(settings.home))
+        stack.callback(beating.cancel)
         pool = await stack.enter_async_context(Pool(_database_url(settings)))
         await check_schema(pool)
         client = await temporal.connect(settings, wait_s=60)

@@ -3,7 +3,7 @@
 A crash is followed by a pause of 0.5 s that doubles up to 30 s and starts anew after 30 s of life. Too many crashes of
 one child in a minute end everything with a message: at that point a person is needed. A SIGKILL from outside (the
 out-of-memory killer, a test) and an end shortly after the end of something that the child depends on are not its own
-fault: they count against a wider limit.
+fault: they count against a wider limit. A child of ours that hangs, running but silent, is killed and started again.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from domain.errors import ConfigurationError, TransientError
-from worker.supervisor_child import Child, ChildSpec
+from worker.supervisor_child import Child, ChildSpec, Question
 from worker.supervisor_log import CombinedLog
 
 OWN_NAME = "tiercel"
@@ -45,6 +45,8 @@ class Limits:
     crashes: int = 5
     kills: int = 20
     excuse_s: float = 15.0
+    ask_every_s: float = 10.0
+    silent_asks: int = 3
 
 
 class Supervisor:
@@ -169,7 +171,7 @@ class Supervisor:
     async def _ask(self, child: Child) -> None:
         spec, loop = child.spec, asyncio.get_running_loop()
         deadline = loop.time() + spec.ready_timeout_s
-        while spec.ready is not None and not await _answers(spec, child.pid):
+        while spec.ready is not None and not await _says_yes(spec.ready, child.pid):
             if loop.time() > deadline:
                 self._log.write(
                     OWN_NAME, f"{spec.name} runs but does not answer after {spec.ready_timeout_s:g} s: ended"
@@ -182,6 +184,16 @@ class Supervisor:
         self._ready_now.add(spec.name)
         self._first_ready[spec.name].set()
         self._tell(Event("ready", spec.name, f"{spec.name} is ready", child.pid))
+        if spec.alive is not None:
+            await self._end_when_silent(child, spec.alive)
+
+    async def _end_when_silent(self, child: Child, alive: Question) -> None:
+        silent = 0
+        while silent < self._limits.silent_asks:
+            await asyncio.sleep(self._limits.ask_every_s)
+            silent = 0 if await _says_yes(alive, child.pid) else silent + 1
+        self._log.write(OWN_NAME, f"{child.spec.name} runs but gave no answer {silent} times in a row: ended")
+        child.kill()
 
     async def _patiently(self, name: str, step: Callable[[], Awaitable[None]], deadline: float) -> None:
         """A step that meets a server which is just being killed is tried again on the next one."""
@@ -240,11 +252,9 @@ class Supervisor:
             self._on_event(event)
 
 
-async def _answers(spec: ChildSpec, pid: int) -> bool:
-    if spec.ready is None:
-        return True
+async def _says_yes(question: Question, pid: int) -> bool:
     with contextlib.suppress(OSError, TimeoutError):
-        return await spec.ready(pid)
+        return await question(pid)
     return False
 
 

@@ -15,18 +15,23 @@ from worker.supervisor_log import CombinedLog, copy_lines
 DRAIN_S = 1.0  # what a dead child's pipe may still hold, while a grandchild keeps it open
 
 
+Question = Callable[[int], Awaitable[bool]]
+
+
 @dataclass(frozen=True)
 class ChildSpec:
     """What the supervisor must know of one process.
 
     `prepare` runs before every start, `on_ready` after the first readiness (dependants wait for it). `ready` gets
-    the process id and asks the process itself; it may raise OSError for "not yet". `death_signal` is what the kernel
-    sends when the supervisor is killed: SIGKILL unless the process has a faster clean way.
+    the process id and asks the process itself; it may raise OSError for "not yet". `alive` is asked again and again
+    after that: a process that hangs keeps its port and its pid. `death_signal` is what the kernel sends when the
+    supervisor is killed: SIGKILL unless the process has a faster clean way.
     """
 
     name: str
     argv: Sequence[str] | Callable[[], Sequence[str]]
-    ready: Callable[[int], Awaitable[bool]] | None = None
+    ready: Question | None = None
+    alive: Question | None = None
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     cwd: Path | None = None
     depends_on: tuple[str, ...] = ()

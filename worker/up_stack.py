@@ -19,17 +19,15 @@ from config import temporal
 from config.settings import Settings
 from domain.engine import TASK_QUEUE_CONTROL
 from domain.errors import EngineUnavailableError, RecordUnavailableError
-from worker import up_environment
+from worker import beat, up_environment
 from worker.supervisor import OWN_NAME
-from worker.supervisor_child import ChildSpec
+from worker.supervisor_child import ChildSpec, Question
 from worker.supervisor_log import CombinedLog
 from worker.supervisor_probes import TemporalProbe, http_answers, postgres_answers
 from worker.up_endpoints import Endpoints
 
 ROOT = Path(__file__).resolve().parents[1]  # `python -m gateway` finds our modules from here
 _SERVER_PATIENCE_S = 30.0
-
-Ready = Callable[[int], Awaitable[bool]]
 
 
 class Stack:
@@ -168,7 +166,7 @@ class Stack:
         self,
         name: str,
         environment: dict[str, str],
-        ready: Ready,
+        ready: Question,
         depends_on: tuple[str, ...],
         stop_timeout_s: float = 10.0,
     ) -> ChildSpec:
@@ -179,9 +177,14 @@ class Stack:
             cwd=ROOT,
             ready=ready,
             depends_on=depends_on,
+            alive=functools.partial(self._alive, self._worker_alive if name == "worker" else ready),
             prepare=self._servers_answer,
             stop_timeout_s=stop_timeout_s,
         )
+
+    async def _alive(self, question: Question, pid: int) -> bool:
+        """While record or engine are away, a process may have good reason not to answer."""
+        return await question(pid) or not (await self.postgres_answers() and await self.temporal.answers())
 
     async def _servers_answer(self) -> None:
         """A process that starts without record or engine would only crash; an outage may last."""
@@ -193,6 +196,9 @@ class Stack:
 
     async def _worker_ready(self, pid: int) -> bool:
         return await self.temporal.polled_by(pid, TASK_QUEUE_CONTROL)
+
+    async def _worker_alive(self, _pid: int) -> bool:
+        return beat.young(self.settings.home)
 
     async def _web_ready(self, _pid: int) -> bool:
         return await http_answers(f"{web_url(self.settings)}/healthz")

@@ -187,6 +187,36 @@ async def test_a_child_that_never_answers_is_ended_and_told() -> None:
         assert any("does not answer after 0.2 s" in line for line in run.log.tail("tiercel"))
 
 
+async def test_a_child_that_hangs_is_ended_told_and_replaced_and_a_short_pause_is_forgiven(tmp_path: Path) -> None:
+    """The child answers by touching what it is asked to touch; a halted one cannot."""
+    asked = tmp_path / "asked"
+    script = f"while :; do [ -e {asked} ] && rm {asked}; sleep 0.01; done"
+    silent: list[int] = []
+
+    async def answers(_pid: int) -> bool:
+        asked.touch()
+        for _ in range(50):
+            await asyncio.sleep(0.01)
+            if not asked.exists():
+                return True
+        silent.append(1)
+        return False
+
+    limits = Limits(first_pause_s=0.01, ask_every_s=0.01, silent_asks=3)
+    async with running(sh("hanging", script, alive=answers), limits=limits) as run:
+        await run.until(lambda: "hanging" in run.supervisor.ready)
+        pid = run.supervisor.pids["hanging"]
+        os.killpg(pid, signal.SIGSTOP)
+        await run.until(lambda: silent)
+        os.killpg(pid, signal.SIGCONT)
+        await run.until(lambda: not asked.exists())
+        assert alive(pid)
+        os.killpg(pid, signal.SIGSTOP)
+        await run.until(lambda: run.order("ready") == ["hanging", "hanging"])
+        assert not alive(pid)
+        assert any("hanging runs but gave no answer 3 times in a row" in line for line in run.log.tail("tiercel"))
+
+
 async def test_a_step_after_readiness_is_repeated_when_repeating_can_help_and_ends_it_otherwise() -> None:
     tries: list[int] = []
 

@@ -17,8 +17,9 @@ from adapters.database import server_place
 from config import processes, temporal
 from config.settings import Settings, load
 from domain.errors import ConfigurationError, RecordUnavailableError
+from tests.support import listening
 from worker import up_endpoints
-from worker.supervisor import Event
+from worker.supervisor import Event, Limits
 from worker.up import up
 
 pytestmark = [pytest.mark.postgres, pytest.mark.temporal]
@@ -94,7 +95,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Running]:
+async def running(settings: Settings, limits: Limits | None = None) -> AsyncIterator[Running]:
     run = Running(settings)
     task = asyncio.create_task(
         up(
@@ -103,6 +104,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             on_event=run.events.append,
             notify_fallback=run.tell,
             outage_after_s=1,
+            limits=limits,
             terminal=None,
         )
     )
@@ -167,6 +169,38 @@ async def test_somebody_is_told_when_the_engine_hangs_and_when_it_is_back(enviro
             finally:
                 os.kill(engine, signal.SIGCONT)
             await run.until("told again", lambda: run.told[1:] == ["Tiercel: Temporal is back"])
+    finally:
+        clean(settings.home)
+
+
+@pytest.mark.slow
+async def test_one_of_our_processes_that_hangs_is_replaced(environment: dict[str, str]) -> None:
+    settings = load(environment)
+    ours = ("gateway", "worker", "web")
+    try:
+        async with running(settings, Limits(ask_every_s=0.2, silent_asks=2)) as run:
+            halted = {name: run.ready(name)[0] for name in ours}
+            for pid in halted.values():
+                os.kill(pid, signal.SIGSTOP)  # each keeps its pid, its port and its place among the pollers
+            for name in ours:
+                await run.until(f"{name} replaced", lambda name=name: len(run.ready(name)) == 2)
+            assert not [pid for pid in halted.values() if processes.arguments(pid)]
+            assert [len(run.ready(name)) for name in ("postgres", "temporal")] == [1, 1]
+        log = (settings.home / "logs" / "tiercel.log").read_text()
+        assert "worker runs but gave no answer 2 times in a row" in log
+    finally:
+        clean(settings.home)
+
+
+@pytest.mark.slow
+async def test_nothing_of_it_listens_beyond_this_machine(environment: dict[str, str]) -> None:
+    settings = load(environment)
+    try:
+        async with running(settings) as run:
+            everything = [(pid, address) for pid in of_home(settings.home) for address in listening.addresses(pid)]
+            assert {port for _, (_, port) in everything} >= {settings.web_port, settings.temporal_port}
+            assert {pid for pid, _ in everything} >= {run.ready("web")[0], run.ready("temporal")[0]}
+            assert [(pid, host, port) for pid, (host, port) in everything if not host.is_loopback] == []
     finally:
         clean(settings.home)
 
