@@ -1,4 +1,4 @@
-"""The stream over HTTP: exact resume by Last-Event-ID alone, over many broken connections, with several logs at once."""
+"""The stream over HTTP: exact resume by Last-Event-ID alone, over many broken connections and several logs."""
 
 import asyncio
 import json

@@ -31,15 +31,25 @@ class LogFeed:
         self._lock = asyncio.Lock()
         self.newest = 0  # highest number heard of
         self.readers = 0
-        self._rendered: OrderedDict[tuple[int, int], str] = OrderedDict()
+        self._rendered: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     async def after(self, cursor: int) -> tuple[OutputLine, ...]:
         """Up to PAGE lines that follow `cursor`, without gap; empty at the end."""
+        if self._ring and self.newest <= self._ring[-1].seq and self._ring[0].seq <= cursor + 1:
+            return self._since(cursor)  # the usual case, without waiting for the other readers
         async with self._lock:
             await self._catch_up(cursor)
             if self._ring and self._ring[0].seq <= cursor + 1:
-                return tuple(line for line in self._ring if line.seq > cursor)
+                return self._since(cursor)
         return await self._read(self._key.session, self._key.attempt, cursor, PAGE)
+
+    def _since(self, cursor: int) -> tuple[OutputLine, ...]:
+        found: list[OutputLine] = []
+        for line in reversed(self._ring):  # most readers want the last few
+            if line.seq <= cursor:
+                break
+            found.append(line)
+        return tuple(reversed(found))
 
     async def _catch_up(self, cursor: int) -> None:
         held = self._ring[-1].seq if self._ring else cursor
@@ -57,7 +67,7 @@ class LogFeed:
             # A full page or an unheard-of line: there may be more, and only an empty answer says that there is not.
             self.newest = lines[-1].seq if heard and lines[-1].seq == heard else lines[-1].seq + 1
 
-    def once(self, lines: Sequence[OutputLine], make: Callable[[], str]) -> str:
+    def once(self, lines: Sequence[OutputLine], make: Callable[[], bytes]) -> bytes:
         """What `make` gives for these lines, made once for all readers."""
         place = (lines[0].seq, lines[-1].seq)
         if place not in self._rendered:

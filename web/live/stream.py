@@ -4,8 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from sse_starlette import ServerSentEvent
-
 from domain.session import OutputLine
 from web.live import cursor
 from web.live.cursor import Cursors, LogKey
@@ -17,9 +15,7 @@ COALESCE_S = 0.05  # a burst of changes becomes one event
 RenderRows = Callable[[LogKey, Sequence[OutputLine]], str]
 
 
-async def events(
-    hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows
-) -> AsyncIterator[ServerSentEvent]:
+async def events(hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows) -> AsyncIterator[bytes]:
     """Yield until the client leaves or the process closes. Every event's id is the exact place reached."""
     subscription = hub.subscribe(topics, cursors)
     place = dict(cursors)
@@ -38,7 +34,7 @@ async def events(
                     more = True
                     place[key] = lines[-1].seq
                     data = feed.once(lines, lambda key=key, lines=lines: _batch(key, lines, render))
-                    yield ServerSentEvent(event="log", data=data, id=cursor.write(place))
+                    yield _framed(b"log", data, place)
             if not more and not await woken(subscription):
                 yield _event("ping", {}, place)
         yield _event("closing", {}, place)
@@ -46,9 +42,9 @@ async def events(
         hub.unsubscribe(subscription)
 
 
-def _batch(key: LogKey, lines: Sequence[OutputLine], render: RenderRows) -> str:
+def _batch(key: LogKey, lines: Sequence[OutputLine], render: RenderRows) -> bytes:
     batch = {"log": str(key), "first": lines[0].seq, "last": lines[-1].seq, "html": render(key, lines)}
-    return json.dumps(batch, ensure_ascii=False)
+    return json.dumps(batch, ensure_ascii=False).encode()
 
 
 async def woken(subscription: Subscription) -> bool:
@@ -61,5 +57,11 @@ async def woken(subscription: Subscription) -> bool:
     return True
 
 
-def _event(name: str, data: dict[str, object], place: Cursors) -> ServerSentEvent:
-    return ServerSentEvent(event=name, data=json.dumps(data, ensure_ascii=False), id=cursor.write(place) or None)
+def _event(name: str, data: dict[str, object], place: Cursors) -> bytes:
+    return _framed(name.encode(), json.dumps(data, ensure_ascii=False).encode(), place)
+
+
+def _framed(name: bytes, data: bytes, place: Cursors) -> bytes:
+    """One event. JSON holds no line break, so whatever a session wrote cannot end the field or begin another."""
+    number = b"id: " + cursor.write(place).encode() + b"\r\n" if place else b""
+    return number + b"event: " + name + b"\r\ndata: " + data + b"\r\n\r\n"
