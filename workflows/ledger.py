@@ -17,6 +17,7 @@ from domain.engine import (
     UPDATE_RESET,
     UPDATE_SNOOZE,
 )
+from domain.ids import PermitId
 from domain.ledger import (
     Journal,
     LedgerNote,
@@ -46,6 +47,7 @@ class LedgerWorkflow:
     def __init__(self, start: LedgerStart) -> None:
         self._service = start.service
         self._journal = start.journal
+        self._unwritten: set[PermitId] = set()  # granted, but not in the record yet: nobody was told so
         self._updates = 0
 
     @workflow.run
@@ -61,36 +63,44 @@ class LedgerWorkflow:
             lambda: self._updates >= MAX_UPDATES or workflow.info().is_continue_as_new_suggested()
         )
         await workflow.wait_condition(workflow.all_handlers_finished)
-        journal = cooldown.trim(self._journal, workflow.now(), KEEP_S)
+        journal = cooldown.trim(self._without(self._unwritten), workflow.now(), KEEP_S)
         workflow.continue_as_new(LedgerStart(service=self._service, journal=journal))
 
     async def _ready(self) -> Journal:
         self._updates += 1
         await workflow.wait_condition(lambda: self._journal is not None)
-        assert self._journal is not None  # noqa: S101 - for the type checker
-        self._journal = cooldown.expire(self._journal, workflow.now())
+        self._journal = cooldown.expire(self._now(), workflow.now())
         return self._journal
 
     @workflow.update(name=UPDATE_ACQUIRE)
     async def acquire(self, request: PermitRequest) -> PermitAnswer:
-        """Reserve a slot, write it down, then answer. Not written: given back, and the caller asks again."""
+        """Reserve a slot, write it down, then answer. Not written: the caller asks again and the slot stays taken."""
         journal = await self._ready()
         answer, self._journal = cooldown.decide(journal, request, workflow.now())
-        if answer.granted and answer.permit is not None:
+        if answer.permit is None:
+            return answer
+        if len(self._journal.permits) > len(journal.permits):
+            self._unwritten.add(request.id)
+        # Whoever asks for a permit that is still being written writes it too: an answer from memory alone would let
+        # an effect happen that no record knows, should the first writer fail.
+        if request.id in self._unwritten:
             try:
                 await self._write(answer.permit)
             except ActivityError as e:
-                self._journal = self._without(request.id)
                 raise ApplicationError(
                     "the record cannot be reached; no record, no effect", type="RecordUnavailableError"
                 ) from e
+            self._unwritten.discard(request.id)
         return answer
 
-    def _without(self, permit_id: str) -> Journal:
+    def _without(self, permits: set[PermitId]) -> Journal:
+        journal = self._now()
+        return journal.model_copy(update={"permits": tuple(p for p in journal.permits if p.id not in permits)})
+
+    def _now(self) -> Journal:
+        """The journal as it is after whatever other handlers did while this one waited."""
         assert self._journal is not None  # noqa: S101 - for the type checker
-        return self._journal.model_copy(
-            update={"permits": tuple(p for p in self._journal.permits if p.id != permit_id)}
-        )
+        return self._journal
 
     async def _write(self, permit: Permit) -> None:
         # A local activity answers within the same workflow task: an ordinary one would double a permit's latency.
@@ -129,25 +139,27 @@ class LedgerWorkflow:
     @workflow.update(name=UPDATE_MAINTENANCE)
     async def maintenance(self, note: LedgerNote) -> bool:
         """A person works on the service: nothing is done to it until then. No time ends it now."""
-        journal = await self._ready()
+        await self._ready()
         await self._note("maintenance", note)
-        self._journal = journal.model_copy(update={"maintenance_until": note.until, "maintenance_reason": note.reason})
+        self._journal = self._now().model_copy(
+            update={"maintenance_until": note.until, "maintenance_reason": note.reason}
+        )
         return True
 
     @workflow.update(name=UPDATE_SNOOZE)
     async def snooze(self, note: LedgerNote) -> bool:
         """Nothing opens and nothing is done until then. No time ends it now."""
-        journal = await self._ready()
+        await self._ready()
         await self._note("snooze", note)
-        self._journal = journal.model_copy(update={"snoozed_until": note.until, "snooze_reason": note.reason})
+        self._journal = self._now().model_copy(update={"snoozed_until": note.until, "snooze_reason": note.reason})
         return True
 
     @workflow.update(name=UPDATE_RESET)
     async def reset(self, note: LedgerNote) -> bool:
         """A person gives all slots back, with a reason."""
-        journal = await self._ready()
+        await self._ready()
         await self._note("reset", note)
-        self._journal = journal.model_copy(update={"resets": (*journal.resets, workflow.now())})
+        self._journal = self._now().model_copy(update={"resets": (*self._now().resets, workflow.now())})
         return True
 
     @maintenance.validator
