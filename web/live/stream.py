@@ -10,6 +10,7 @@ from web.live.cursor import Cursors, LogKey
 from web.live.hub import Hub, Subscription
 
 PING_S = 10.0
+GOODBYE_S = 1.0  # what a stream gets to end by itself before it is cut off
 COALESCE_S = 0.05  # a burst of changes becomes one event
 
 RenderRows = Callable[[LogKey, Sequence[OutputLine]], str]

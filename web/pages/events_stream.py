@@ -9,7 +9,7 @@ from starlette.responses import Response
 from domain.session import OutputLine
 from web.live import cursor
 from web.live.cursor import LogKey
-from web.live.stream import events
+from web.live.stream import GOODBYE_S, events
 from web.logview import rows_html
 from web.site import site_of
 
@@ -28,5 +28,8 @@ async def handle(request: Request, topics: str = "", after: str = "") -> Respons
         return rows_html(site.renderer, request, key, lines)
 
     return EventSourceResponse(
-        events(site.hub, wanted, places, render), ping=3600, headers={"cache-control": "no-store"}
+        events(site.hub, wanted, places, render),
+        ping=0,
+        shutdown_grace_period=GOODBYE_S,
+        headers={"cache-control": "no-store"},
     )

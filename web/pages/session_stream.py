@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web.live.cursor import LogKey
-from web.live.stream import PING_S, woken
+from web.live.stream import GOODBYE_S, PING_S, woken
 from web.site import Site, site_of
 
 
@@ -23,7 +23,9 @@ async def handle(
     """GET /sessions/{session}/{attempt}/stream."""
     seen = request.headers.get("last-event-id", "")
     begin = int(seen) if seen.isdecimal() and len(seen) < 16 else after
-    return EventSourceResponse(_lines(site_of(request), LogKey(session, attempt), begin), ping=int(PING_S))
+    return EventSourceResponse(
+        _lines(site_of(request), LogKey(session, attempt), begin), ping=int(PING_S), shutdown_grace_period=GOODBYE_S
+    )
 
 
 async def _lines(site: Site, key: LogKey, place: int) -> AsyncIterator[ServerSentEvent]:
