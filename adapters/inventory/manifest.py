@@ -8,7 +8,7 @@
         kind: unit               # container, unit or external; may be left out for a service of a compose file
         target: shop-web         # container or unit name on its node; default: the name
         aliases: [shop, frontend]
-        probes:                  # kinds and fields: docs/manifest.md, or domain/health.py
+        probes:                  # kinds and fields: domain/health.py
           - {kind: http, url: "http://127.0.0.1:8000/healthz", timeout_s: 2}
         depends_on: [database]   # names of this file, or <node>/<name>
         shares_network_of: vpn
