@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from cli.exits import Exit
 from cli.output import err, safe
 from config.settings import Settings, load
 from domain.errors import ConfigurationError, EngineUnavailableError, RecordUnavailableError, TiercelError
+from worker import up_endpoints
 
 if TYPE_CHECKING:
     from adapters.database.reads import Reads
@@ -66,20 +66,18 @@ async def _awaited(work: Callable[[], Awaitable[T]]) -> T:
 def settings_of_running() -> Settings:
     """Settings, completed with the addresses that a running `tiercel up` wrote down."""
     settings = load()
-    file = settings.home / "run" / "endpoints.json"
-    try:
-        found: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = {}
-    if settings.database_url is None and not found:
+    found = up_endpoints.read(settings.home)
+    if settings.database_url is None and found is None:
         raise EngineUnavailableError(
             f"nothing runs in {settings.home}; start it with `tiercel up`, or set TIERCEL_HOME to where it runs"
         )
-    update: dict[str, object] = {"scripted": settings.scripted or bool(found.get("scripted"))}
+    if found is None:
+        return settings
+    update: dict[str, object] = {"scripted": settings.scripted or found.scripted}
     if settings.database_url is None:
-        update["database_url"] = SecretStr(str(found["database_url"]))
+        update["database_url"] = SecretStr(found.database_url)
     if not settings.temporal_address:
-        update["temporal_address"] = str(found.get("temporal_address", ""))
+        update["temporal_address"] = found.temporal_address
     return settings.model_copy(update=update)
 
 
