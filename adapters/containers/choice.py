@@ -12,7 +12,9 @@ from config.settings import Settings
 from domain.errors import CannotIsolateError
 from domain.ports import Engine
 
-_INSTALL = "install bubblewrap (apt install bubblewrap), or a Docker engine and the session image (`tiercel image build`)"
+_INSTALL = (
+    "install bubblewrap (apt install bubblewrap), or a Docker engine and the session image (`tiercel image build`)"
+)
 
 
 async def select(settings: Settings, *, scripted: bool) -> Engine:
