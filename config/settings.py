@@ -101,6 +101,10 @@ class Settings(BaseModel):
     claude_bin: Path | None = Field(default=None, description="Another Claude Code CLI than the locked one")
     max_sessions: int = Field(default=3, ge=1, le=32, description="Sessions that run at the same time")
     session_image: str = Field(default="tiercel-session:latest", description="Image of the container engine")
+    session_files: Path | None = Field(
+        default=None,
+        description="Host folder with the CLI and the runner, where the worker is a container itself; set by the image",
+    )
     docker_host: str = Field(default="", description="Docker engine, empty: the usual socket")
     tier1_model: str = Field(default="claude-haiku-5-5", description="Model of tier 1")
     tier2_model: str = Field(default="claude-sonnet-5-5", description="Model of tier 2")

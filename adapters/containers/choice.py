@@ -44,14 +44,19 @@ def process_engine(settings: Settings, binary: Path | None = None, sweep_age_s: 
 def container_engine(
     settings: Settings, binary: Path | None = None, sweep_age_s: float = SWEEP_AGE_S
 ) -> ContainerEngine:
-    """The container engine over the installation's sessions."""
+    """The container engine over the installation's sessions.
+
+    What it mounts must lie on the Docker engine's host, which the files of a worker in a container do not.
+    """
+    on_host = settings.session_files
     return ContainerEngine(
         settings.home / "sessions",
         installation_id(settings.home),
         settings.session_image,
-        binary or find(settings).path,
+        binary or (on_host / "claude" if on_host and not settings.claude_bin else find(settings).path),
         settings.docker_host,
         sweep_age_s=sweep_age_s,
+        code=on_host / "code" if on_host else None,
     )
 
 

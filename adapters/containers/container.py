@@ -36,7 +36,9 @@ class ContainerEngine:
         docker_host: str = "",
         lease_s: float = attempt.LEASE_S,
         sweep_age_s: float = attempt.SWEEP_AGE_S,
+        code: Path | None = None,
     ) -> None:
+        self._code = code or container_spec.CODE
         self._sessions = sessions
         self._installation = installation
         self._image = image
@@ -162,7 +164,7 @@ class ContainerEngine:
         await asyncio.to_thread(files.write_atomic, str(folder / files.LAUNCH), plan, durable=False)
         if os.geteuid() == 0:
             attempt.give(folder, uid)
-        arguments = container_spec.arguments(launch, self._image, self._installation, self._binary, uid)
+        arguments = container_spec.arguments(launch, self._image, self._installation, self._binary, uid, self._code)
         try:
             return await self._docker.call(lambda: self._docker.client().containers.create(**arguments))
         except APIError as e:

@@ -16,7 +16,7 @@ LABEL_INSTALLATION = "tiercel.installation"
 LABEL_SESSION = "tiercel.session"
 LABEL_ATTEMPT = "tiercel.attempt"
 
-_CODE = Path(__file__).resolve().parent
+CODE = Path(__file__).resolve().parent
 
 
 def name_of(session: str, number: int) -> str:
@@ -35,7 +35,9 @@ def session_uid(*, rootless: bool) -> int:
     return own if own != 0 else NOBODY
 
 
-def arguments(launch: Launch, image: str, installation: str, binary: Path, uid: int) -> dict[str, Any]:
+def arguments(
+    launch: Launch, image: str, installation: str, binary: Path, uid: int, code: Path = CODE
+) -> dict[str, Any]:
     """Arguments of `containers.create`."""
     memory = launch.limits.memory_mb << 20
     attempt_folder = launch.folder.attempt(launch.attempt)
@@ -54,7 +56,7 @@ def arguments(launch: Launch, image: str, installation: str, binary: Path, uid: 
             LABEL_SESSION: launch.session,
             LABEL_ATTEMPT: str(launch.attempt),
         },
-        "mounts": _mounts(launch, binary),
+        "mounts": _mounts(launch, binary, code),
         "tmpfs": {"/tmp": f"rw,nosuid,nodev,noexec,size={TMP_BYTES},mode=1777"},  # noqa: S108  inside the container
         "network_mode": "none",
         "read_only": True,
@@ -70,10 +72,10 @@ def arguments(launch: Launch, image: str, installation: str, binary: Path, uid: 
     }
 
 
-def _mounts(launch: Launch, binary: Path) -> list[dict[str, Any]]:
+def _mounts(launch: Launch, binary: Path, code: Path) -> list[dict[str, Any]]:
     folder = launch.folder
     lease = folder.root / files.LEASE
-    mounts = [_mount(binary.resolve(), CLI_INSIDE), _mount(_CODE, f"{CODE_INSIDE}/adapters/containers")]
+    mounts = [_mount(binary.resolve(), CLI_INSIDE), _mount(code, f"{CODE_INSIDE}/adapters/containers")]
     mounts += [_mount(path, str(path)) for path in (folder.door, lease, *launch.read_only)]
     writable = (folder.claude_config, folder.work, folder.attempt(launch.attempt))
     return mounts + [_mount(path, str(path), read_only=False) for path in writable]
