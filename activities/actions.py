@@ -1,5 +1,8 @@
 """Judging a session's wish, performing an action once, and looking up what became of it."""
 
+import asyncio
+from contextlib import suppress
+
 from temporalio import activity
 
 from activities.beat import beating
@@ -18,13 +21,21 @@ class ActionActivities:
     """The only activities that can change the world, one attempt each."""
 
     def __init__(
-        self, effects: Effects, prober: Prober, health_records: HealthRecords, records: IncidentRecords, clock: Clock
+        self,
+        effects: Effects,
+        prober: Prober,
+        health_records: HealthRecords,
+        records: IncidentRecords,
+        clock: Clock,
+        *,
+        dry_run: bool = False,
     ) -> None:
         self._effects = effects
         self._prober = prober
         self._health = health_records
         self._records = records
         self._clock = clock
+        self._dry_run = dry_run
 
     @activity.defn
     @mapped
@@ -106,16 +117,35 @@ class ActionActivities:
     @mapped
     async def perform(self, order: PerformOrder) -> Performed:
         """One attempt. The intent and the state before are in the record before anything happens."""
+        if self._dry_run:
+            # An incident that was opened before the owner switched to dry run still believes that it may act.
+            message = f"dry run: {order.action.kind} {order.action.target} would have been done; nothing was done"
+            return Performed(action=order.action, result=EffectResult(state=ActionState.DRY_RUN, message=message))
         service = await self._service(order.action.target)
-        before = await self._effects.state(service)
-        action = order.action.model_copy(update={"state": ActionState.PERFORMING, "before": before})
-        await self._records.save_action(action)
+        async with beating():
+            before = await self._effects.state(service)
+            action = order.action.model_copy(update={"state": ActionState.PERFORMING, "before": before})
+            if not await self._records.begin_action(action):
+                message = "nothing was done: this attempt came too late"
+                return Performed(action=order.action, result=EffectResult(state=ActionState.FAILED, message=message))
+            return Performed(action=action, result=await self._to_its_end(service, action))
+
+    async def _to_its_end(self, service: Service, action: Action) -> EffectResult:
+        """A worker that stops waits for the effect, which has a time limit of its own.
+
+        Cut off in the middle it would go on unseen, and looking at it too early would call it without effect.
+        """
+        effect = asyncio.create_task(self._attempt(service, action))
+        while not effect.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(effect)
+        return effect.result()
+
+    async def _attempt(self, service: Service, action: Action) -> EffectResult:
         try:
-            async with beating():
-                result = await self._effects.perform(service, action)
+            return await self._effects.perform(service, action)
         except (UnknownOutcomeError, TransientError) as e:
-            result = EffectResult(state=ActionState.UNKNOWN, message=str(e), before=before)
-        return Performed(action=action, result=result)
+            return EffectResult(state=ActionState.UNKNOWN, message=str(e), before=action.before)
 
     @activity.defn
     @mapped

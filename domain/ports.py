@@ -311,6 +311,10 @@ class IncidentRecords(Protocol):
 
     async def save_action(self, action: Action) -> None: ...
 
+    async def begin_action(self, action: Action) -> bool:
+        """Write that the effect begins now. False where it was begun or given up before: then it must not happen."""
+        ...
+
     async def find_action(self, action: ActionId) -> Action | None:
         """The action as last written, or None where it never reached the record."""
         ...

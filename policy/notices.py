@@ -90,6 +90,13 @@ def broken(incident: IncidentId, service: str, what: str, step: str) -> Notice:
     return _notice(incident, f"broken/{step}", NoticeKind.BROKEN, f"Tiercel cannot work on {service}", what)
 
 
+def outcome_unknown(incident: IncidentId, action: Action, why: str) -> Notice:
+    """An action was begun and nobody can tell what became of it."""
+    body = f"{action.kind} {action.target} was begun, and {why}. It will not be repeated. Please look at the service."
+    title = f"{action.target}: outcome of {action.kind} is not known"
+    return _notice(incident, f"unknown/{action.id}", NoticeKind.BROKEN, title, body)
+
+
 def reported(incident: IncidentId, title: str, summary: str) -> Notice:
     """The answer to a look that a person asked for."""
     return _notice(incident, "reported", NoticeKind.DIGEST, title, summary)

@@ -67,7 +67,7 @@ async def compose(
         records=RecordActivities(incidents, scripted=settings.scripted),
         ledger_records=LedgerRecordActivities(incidents, clock),
         permits=PermitActivities(ledger),
-        actions=ActionActivities(effects, prober, health, incidents, clock),
+        actions=ActionActivities(effects, prober, health, incidents, clock, dry_run=settings.dry_run),
         notices=NoticeActivities(AppriseNotifier(settings.apprise_urls), NoticeStore(pool), clock),
         sessions=SessionActivities(
             engine,

@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError
 from activities.actions import ActionActivities
 from activities.ledger import PermitActivities
 from domain.action import FINAL_STATES, Action, ActionAnswer, ActionRequest, ActionState, EffectResult
-from domain.ids import ActionId, action_id, approval_id
+from domain.ids import ActionId, SessionId, action_id, approval_id
 from domain.incident import Approval, ApprovalState, Decision, DecisionAnswer
 from domain.ledger import PermitAnswer
 from domain.work import Performed, PerformOrder, SettleOrder, Weighed, WeighOrder
@@ -35,12 +35,12 @@ class ActionDesk:
             known = self._known(aid)
             if known is not None:
                 return known
-            stray = self._stray(request)
+            stray = self._stray(request.session)
             if stray:
-                return await self._refuse(aid, request, None, stray)
+                return await self._refuse(aid, request, stray)
             weighed = await self._weigh(request, approved=False, rehearse=False)
             if weighed.decision == "deny" or weighed.action is None:
-                return await self._refuse(aid, request, weighed.action, weighed.reason)
+                return await self._refuse(aid, weighed.action or request, weighed.reason)
             if weighed.decision == "approval" and not self._case.start.dry_run:
                 return await self._ask_person(weighed.action, weighed)
             return ActionAnswer(action=aid, decision="allow", state=ActionState.REQUESTED, message="go on")
@@ -51,18 +51,20 @@ class ActionDesk:
         async with self._lock:
             if aid in self._answers:
                 return self._answers[aid]
-            stray = self._stray(request)
+            stray = self._stray(request.session)
             if stray:
-                return await self._refuse(aid, request, None, stray)
+                return await self._refuse(aid, request, stray)
             approval = self._case.approvals.get(aid)
+            if approval is not None and approval.state == ApprovalState.PENDING:
+                return _waiting(approval)  # not kept: the answer to the same call changes with the person's
             approved = approval is not None and approval.state == ApprovalState.APPROVED
             weighed = await self._weigh(request, approved=approved, rehearse=True)
             if weighed.decision == "deny" or weighed.action is None or weighed.permit is None:
-                return await self._refuse(aid, request, weighed.action, weighed.reason)
+                return await self._refuse(aid, weighed.action or request, weighed.reason)
             if approval is not None and approval.digest != weighed.action.digest:
-                return await self._refuse(aid, request, weighed.action, "it is not the action that was approved")
+                return await self._refuse(aid, weighed.action, "it is not the action that was approved")
             if weighed.decision == "approval" and not self._case.start.dry_run:
-                return await self._refuse(aid, request, weighed.action, "a person has to approve it first")
+                return await self._refuse(aid, weighed.action, "a person has to approve it first")
             return await self._permit_and_perform(weighed.action, weighed)
 
     def _known(self, aid: ActionId) -> ActionAnswer | None:
@@ -90,10 +92,10 @@ class ActionDesk:
                 )
                 return ActionAnswer(action=aid, decision="deny", state=ActionState.DENIED, message=message)
 
-    def _stray(self, request: ActionRequest) -> str:
+    def _stray(self, session: SessionId) -> str:
         if self._case.closing is not None:
             return "this incident was closed by a person"
-        if request.session != self._case.session:
+        if session != self._case.session:
             return "this session is not the one that works on the incident now"
         return ""
 
@@ -110,11 +112,12 @@ class ActionDesk:
         summary = f"judge {request.kind[:20]} {request.target[:40]}"
         return await workflow.execute_activity_method(ActionActivities.weigh, order, **options.WEIGH, summary=summary)
 
-    async def _refuse(self, aid: ActionId, request: ActionRequest, action: Action | None, reason: str) -> ActionAnswer:
+    async def _refuse(self, aid: ActionId, wish: ActionRequest | Action, reason: str) -> ActionAnswer:
         message = f"refused: {reason}"
-        if action is None:
-            await self._clerk.refusal(request.session, f"{request.kind[:40]} {request.target[:80]}", reason)
+        if isinstance(wish, ActionRequest):
+            await self._clerk.refusal(wish.session, f"{wish.kind[:40]} {wish.target[:80]}", reason)
         else:
+            action = wish
             refused = action.model_copy(
                 update={"state": ActionState.REFUSED, "message": message, "finished_at": workflow.now()}
             )
@@ -156,12 +159,13 @@ class ActionDesk:
             return DecisionAnswer(accepted=False, state=ApprovalState.VOID, message="no such approval here"), None
         answer, decided = approvals.decide(known, decision, workflow.now())
         self._case.approvals[decided.action.id] = decided
-        return answer, decided if answer.accepted else None
+        return answer, decided if decided != known else None  # an answer that came too late expires it
 
     async def close_pending(self, reason: str, *, expired: bool, but: ActionId | None = None) -> None:
         """Expire or withdraw what nobody answered. `but` stays open."""
         now = workflow.now()
-        for aid, approval in list(self._case.approvals.items()):
+        for aid in list(self._case.approvals):
+            approval = self._case.approvals[aid]  # a person may have answered while the one before was written
             if approval.state == ApprovalState.PENDING and aid != but:
                 closed = (
                     approvals.expire(approval, max(now, approval.expires_at))
@@ -195,8 +199,19 @@ class ActionDesk:
             action.model_copy(update={"state": ActionState.PERMITTED}),
             f"{action.kind} {action.target} permitted ({permit.used} of {permit.limit})",
         )
+        stray = self._stray(action.session)
+        if stray:  # closed, or its session ended, while the permit was fetched
+            await self._settle(action, f"nothing was done: {stray}", confirmed=False)
+            return await self._refuse(action.id, action, stray)
+        # From here on the same call is never performed again, whatever goes wrong below.
+        self._answer(_begun(action))
         performed = await self._perform_once(action)
         return await self._finish(performed)
+
+    async def quiet(self) -> None:
+        """Returns when no action is under way. The lock is fair, so whoever waits for it is answered before."""
+        async with self._lock:
+            return
 
     async def _refuse_by_limit(self, action: Action, permit: PermitAnswer) -> ActionAnswer:
         when = f"; next slot at {permit.next_slot_at.isoformat(timespec='seconds')}" if permit.next_slot_at else ""
@@ -238,13 +253,22 @@ class ActionDesk:
             performed.action.model_copy(update={"state": ActionState.UNKNOWN, "message": performed.result.message}),
             f"{action.kind} {action.target}: outcome unknown, looking it up",
         )
-        return await workflow.execute_activity_method(
-            ActionActivities.reconcile, order, **options.RECONCILE, summary=f"look up {action.kind} {action.target}"
-        )
+        try:
+            return await workflow.execute_activity_method(
+                ActionActivities.reconcile, order, **options.RECONCILE, summary=f"look up {action.kind} {action.target}"
+            )
+        except ActivityError as e:
+            message = f"its outcome could not be looked up: {e.cause or e}"[:500]
+            await tell(notices.outcome_unknown(self._case.start.incident, performed.action, message))
+            return Performed(action=performed.action, result=EffectResult(state=ActionState.UNKNOWN, message=message))
 
     async def _finish(self, performed: Performed) -> ActionAnswer:
         result = performed.result
-        never_begun = performed.action.before is None and result.before is None and result.state == ActionState.FAILED
+        never_begun = (
+            performed.action.before is None
+            and result.before is None
+            and result.state in {ActionState.FAILED, ActionState.DRY_RUN}
+        )
         done = performed.action.model_copy(
             update={
                 "state": result.state,
@@ -255,17 +279,25 @@ class ActionDesk:
             }
         )
         await self._clerk.action(done, f"{done.kind} {done.target} {done.state}: {done.message}")
-        if done.permit is not None:
-            settle = SettleOrder(
-                service=done.target,
-                permit=done.permit,
-                confirmed=not never_begun,
-                outcome=f"{done.state}: {done.message}"[:300],
-            )
+        said = f"{done.state}: {done.message}"
+        answer = self._answer(ActionAnswer(action=done.id, decision="allow", state=done.state, message=said))
+        await self._settle(done, said[:300], confirmed=not never_begun)
+        return answer
+
+    async def _settle(self, action: Action, outcome: str, *, confirmed: bool) -> None:
+        """A permit that cannot be settled goes on counting, which is the safe side."""
+        if action.permit is None:
+            return
+        settle = SettleOrder(service=action.target, permit=action.permit, confirmed=confirmed, outcome=outcome)
+        try:
             await workflow.execute_activity_method(PermitActivities.settle_permit, settle, **options.PERMIT)
-        return self._answer(
-            ActionAnswer(action=done.id, decision="allow", state=done.state, message=f"{done.state}: {done.message}")
-        )
+        except ActivityError as e:
+            workflow.logger.warning("a permit could not be settled and goes on counting: %s", e.cause)
+
+
+def _begun(action: Action) -> ActionAnswer:
+    message = "unknown: it was begun and its outcome is not known; probe before anything else"
+    return ActionAnswer(action=action.id, decision="allow", state=ActionState.UNKNOWN, message=message)
 
 
 def _waiting(approval: Approval) -> ActionAnswer:

@@ -1,5 +1,6 @@
 """One tier: its session from first process to report, through approvals, limits and interruptions."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
@@ -7,10 +8,12 @@ from typing import Literal
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
+from activities.probes import ProbeActivities
 from activities.sessions import SessionActivities
 from domain.ids import SessionId, action_id, session_id
 from domain.incident import ApprovalState, IncidentState
 from domain.session import SessionOrder, SessionOutcome, SessionStatus, TierSettings
+from domain.work import ProbeOrder, ProbeReport
 from policy import notices
 from workflows import options
 from workflows.case import Case, Clerk
@@ -19,6 +22,19 @@ from workflows.notices import tell
 
 FIRST_WAIT_S = 30.0
 LONGEST_WAIT_S = 1800.0
+MAX_PARKED = 6  # a session that parks again and again costs money and a person's patience
+
+
+Resume = Literal["", "deferred", "interrupted"]
+
+
+@dataclass
+class _Tally:
+    """What happened to one session so far, against the limits."""
+
+    failures: int = 0
+    waits: int = 0
+    parked: int = 0
 
 
 class TierEnd(StrEnum):
@@ -45,7 +61,7 @@ class TierRunner:
         info = workflow.info()
         ordinal = self._ordinals[tier.tier] = self._ordinals.get(tier.tier, 0) + 1
         session = session_id(info.workflow_id, info.first_execution_run_id, tier.tier, ordinal)
-        case.tier, case.session = tier.tier, session
+        case.tier = tier.tier
         await self._clerk.state(
             IncidentState.OPEN,
             f"tier {tier.tier} ({tier.name}) works on it",
@@ -53,41 +69,45 @@ class TierRunner:
             session=session,
             model=tier.model,
         )
-        attempt, failures, waits = 1, 0, 0
-        resume: Literal["", "deferred", "interrupted"] = ""
+        attempt, tally = 1, _Tally()
+        resume: Resume = ""
         while True:
             outcome = await self._process(session, tier, attempt, resume)
-            if case.closing is not None or outcome.status == SessionStatus.STOPPED:
+            step = TierEnd.CLOSED if case.closing is not None else await self._next(tier, outcome, tally)
+            if case.closing is not None:
                 return TierEnd.CLOSED, outcome
-            match outcome.status:
-                case SessionStatus.DEFERRED:
-                    await self._wait_for_person(outcome)
-                    if case.closing is not None:
-                        return TierEnd.CLOSED, outcome
-                    resume = "deferred"
-                case SessionStatus.RETRY_LATER:
-                    waits += 1
-                    if not await self._wait_for_server(outcome, waits):
-                        return TierEnd.FAILED, outcome
-                    resume = "interrupted"
-                case SessionStatus.FAILED:
-                    failures += 1
-                    await self._clerk.note("session_failed", outcome.message, session=session, attempt=attempt)
-                    if failures >= case.start.policy.session_attempts:
-                        return await self._end(TierEnd.FAILED, outcome)
-                    resume = "interrupted"
-                case SessionStatus.AUTH | SessionStatus.REFUSED:
-                    await tell(
-                        notices.broken(
-                            case.start.incident, case.title, outcome.message, f"{tier.tier}/{outcome.status}"
-                        )
-                    )
-                    return await self._end(TierEnd.BLOCKED, outcome)
-                case SessionStatus.COMPLETED:
-                    return await self._end(TierEnd.REPORTED, outcome)
-                case _:
-                    return await self._end(TierEnd.FAILED, outcome)
+            if isinstance(step, TierEnd):
+                return await self._end(step, outcome)
+            resume = step
             attempt += 1
+
+    async def _next(self, tier: TierSettings, outcome: SessionOutcome, tally: "_Tally") -> TierEnd | Resume:
+        """Why the tier ends, or how its session goes on."""
+        if outcome.status == SessionStatus.DEFERRED:
+            tally.parked += 1
+            if tally.parked > MAX_PARKED:
+                return TierEnd.FAILED
+            await self._wait_for_person(outcome)
+            return "deferred"
+        # Nobody would run the call any more: an approval that is given now would do nothing.
+        await self._desk.close_pending("its session went on without it", expired=False)
+        match outcome.status:
+            case SessionStatus.RETRY_LATER:
+                tally.waits += 1
+                return "interrupted" if await self._wait_for_server(outcome, tally.waits) else TierEnd.FAILED
+            case SessionStatus.FAILED | SessionStatus.STOPPED:  # stopped, but by nobody who closed the incident
+                tally.failures += 1
+                await self._clerk.note("session_failed", outcome.message, session=outcome.session)
+                over = tally.failures >= self._case.start.policy.session_attempts
+                return TierEnd.FAILED if over else "interrupted"
+            case SessionStatus.AUTH | SessionStatus.REFUSED:
+                step = f"{tier.tier}/{outcome.status}"
+                await tell(notices.broken(self._case.start.incident, self._case.title, outcome.message, step))
+                return TierEnd.BLOCKED
+            case SessionStatus.COMPLETED:
+                return TierEnd.REPORTED
+            case _:
+                return TierEnd.FAILED
 
     async def _end(self, end: TierEnd, outcome: SessionOutcome) -> tuple[TierEnd, SessionOutcome]:
         text = outcome.report.summary if outcome.report else outcome.message
@@ -97,9 +117,7 @@ class TierRunner:
         )
         return end, outcome
 
-    async def _process(
-        self, session: SessionId, tier: TierSettings, attempt: int, resume: Literal["", "deferred", "interrupted"]
-    ) -> SessionOutcome:
+    async def _process(self, session: SessionId, tier: TierSettings, attempt: int, resume: Resume) -> SessionOutcome:
         """One process. A worker that dies is replaced by another that attaches to the same process."""
         case = self._case
         order = SessionOrder(
@@ -113,6 +131,7 @@ class TierRunner:
             prompt=case.start.prompt,
             dry_run=case.start.dry_run,
         )
+        case.session = session
         summary = f"tier {tier.tier} {tier.model}" + (f", attempt {attempt} ({resume})" if resume else "")
         running = workflow.start_activity_method(
             SessionActivities.run_session, order, **options.session(tier.timeout_s), summary=summary
@@ -124,7 +143,10 @@ class TierRunner:
             return await running
         except ActivityError as e:
             status = SessionStatus.STOPPED if case.closing is not None else SessionStatus.FAILED
-            return SessionOutcome(session=session, attempt=attempt, status=status, message=str(e.cause or e))
+            return SessionOutcome(session=session, attempt=attempt, status=status, message=str(e.cause or e)[:2000])
+        finally:
+            case.session = None  # whatever it still asks for comes too late
+            await self._desk.quiet()
 
     async def _wait_for_person(self, outcome: SessionOutcome) -> None:
         """No process is alive while we wait, for days if need be."""
@@ -140,25 +162,40 @@ class TierRunner:
             await self._clerk.state(
                 IncidentState.WAITING, f"waiting for a person: {approval.action.kind} {approval.action.target}"
             )
-        left = max(timedelta(0), approval.expires_at - workflow.now())
 
         def decided() -> bool:
-            return case.approvals[aid].state != ApprovalState.PENDING or case.closing is not None or case.healthy_seen
+            return case.approvals[aid].state != ApprovalState.PENDING or case.closing is not None
 
-        try:
-            await workflow.wait_condition(decided, timeout=left, timeout_summary="approval expires")
-        except TimeoutError:
-            await self._desk.close_pending("", expired=True)
-        if case.healthy_seen:
-            await self._desk.close_pending("the service is healthy again", expired=False)
+        while not decided():
+            left = max(timedelta(0), approval.expires_at - workflow.now())
+            try:
+                await workflow.wait_condition(
+                    lambda: decided() or case.healthy_seen, timeout=left, timeout_summary="approval expires"
+                )
+            except TimeoutError:
+                await self._desk.close_pending("", expired=True)
+            # What a patrol saw may be old news: only a look of now withdraws a question to a person.
+            if case.healthy_seen and not decided():
+                case.healthy_seen = False
+                if (await self._look("is it needed?")).green:
+                    await self._desk.close_pending("the service is healthy again", expired=False)
         if case.closing is None:
             await self._clerk.state(IncidentState.OPEN, f"going on with tier {case.tier}", kind="resumed")
+
+    async def _look(self, purpose: str) -> ProbeReport:
+        order = ProbeOrder(services=self._case.services, purpose=purpose)
+        return await workflow.execute_activity_method(
+            ProbeActivities.probe_now, order, **options.PROBE, summary=purpose
+        )
 
     async def _wait_for_server(self, outcome: SessionOutcome, waits: int) -> bool:
         """Busy or rate-limited: the workflow waits, not a process. False where it has waited long enough."""
         if waits > 8:
             return False
         wait = outcome.retry_after_s or min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (waits - 1))
+        if wait >= LONGEST_WAIT_S:
+            what = f"the model cannot be asked for {wait / 60:.0f} min: {outcome.message}"
+            await tell(notices.broken(self._case.start.incident, self._case.title, what, f"busy/{self._case.tier}"))
         await self._clerk.note("model_busy", f"{outcome.message}; trying again in {wait:.0f} s")
         try:
             await workflow.wait_condition(

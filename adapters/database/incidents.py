@@ -95,6 +95,11 @@ class IncidentStore:
         }
         await self._pool.write("save_action", params, _topic(action.incident), "action")
 
+    async def begin_action(self, action: Action) -> bool:
+        """True once per action, and again for the very same write after a lost answer."""
+        params = {"id": action.id, "body": jsonb(action)}
+        return await self._pool.write("begin_action", params, _topic(action.incident), "action") > 0
+
     async def find_action(self, action: ActionId) -> Action | None:
         """The action as last written, or None where it never reached the record."""
         found = first(await self._pool.scalars("find_action", {"id": action}))

@@ -3,12 +3,13 @@
 Only what lies outside of Tiercel is simulated here. Workflows, activities, policy and the Temporal server are real.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from domain.action import Action, ActionKind, ActionState, EffectResult, TargetState
-from domain.errors import UnknownOutcomeError
+from domain.errors import FatalError, UnknownOutcomeError
 from domain.health import HttpProbe, ProbeResult, ProbeStatus
 from domain.ids import ServiceId
 from domain.inventory import Inventory, Service, ServiceKind
@@ -41,7 +42,9 @@ class World:
     performed: list[Action] = field(default_factory=list[Action])
     told: list[Notice] = field(default_factory=list[Notice])
     generation: dict[str, int] = field(default_factory=dict[str, int])
-    interrupt_next: str = ""  # "before" or "after": the next effect ends in an unknown outcome
+    interrupt_next: str = ""  # "before", "after": the next effect's outcome is unknown; "dies": its worker is gone
+    blind: bool = False  # nobody can tell what became of an effect
+    effect_waits: asyncio.Event | None = None  # until it is set, effects do not begin
     rehearsal: str = ""
     probes_run: int = 0
     on_probe: Callable[["World"], None] = lambda _: None
@@ -94,11 +97,16 @@ class World:
         if self.interrupt_next == "before":
             self.interrupt_next = ""
             raise UnknownOutcomeError("the connection was lost")
+        if self.effect_waits is not None:
+            await self.effect_waits.wait()
         before = await self.state(service)
         self.performed.append(action)
         self.generation[service.id] = self.generation.get(service.id, 0) + 1
         if self.heals(action):
             self.down.discard(service.id)
+        if self.interrupt_next == "dies":
+            self.interrupt_next = ""
+            raise RuntimeError("as if the worker had died here: no answer of ours gets out")
         if self.interrupt_next == "after":
             self.interrupt_next = ""
             raise UnknownOutcomeError("the connection was lost")
@@ -108,6 +116,8 @@ class World:
 
     async def reconcile(self, service: Service, action: Action) -> EffectResult:
         """Implements Effects."""
+        if self.blind:
+            raise FatalError("its node is gone")
         after = await self.state(service)
         took_effect = action.before is not None and action.before.identity != after.identity
         state = ActionState.DONE if took_effect else ActionState.FAILED
