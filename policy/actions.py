@@ -128,7 +128,10 @@ def blast_radius(inventory: Inventory, target: str, kind: ActionKind) -> BlastRa
 
 
 def cooldown_rule(policy: EscalationPolicy, limits: Limits, cooldown_class: CooldownClass) -> CooldownRule:
-    """The owner's rule for a class, with the service's own override where it has one."""
+    """The owner's rule for a class, tightened by the service's own limits where it has any.
+
+    A repository can only tighten: whoever can write a manifest must not be able to give himself more slots.
+    """
     match cooldown_class:
         case CooldownClass.RESTART:
             limit, window = limits.restarts, limits.restart_window_s
@@ -139,6 +142,6 @@ def cooldown_rule(policy: EscalationPolicy, limits: Limits, cooldown_class: Cool
         case CooldownClass.REMEDY:
             return CooldownRule(limit=policy.remedy_limit, window_s=policy.remedy_window_s)
     return CooldownRule(
-        limit=default.limit if limit is None else limit,
-        window_s=default.window_s if window is None else float(window),
+        limit=default.limit if limit is None else min(limit, default.limit),
+        window_s=default.window_s if window is None else max(float(window), default.window_s),
     )

@@ -54,7 +54,7 @@ Probes: TypeAdapter[ProbeSpec] = TypeAdapter(ProbeSpec)
 
 
 class DeclaredLimits(Declared):
-    """Other limits for one service than the owner's defaults."""
+    """Tighter limits for one service than the owner's; looser ones have no effect."""
 
     restarts: int | None = Field(default=None, ge=0, le=100)
     restart_window_s: int | None = Field(default=None, ge=1, le=31_536_000)

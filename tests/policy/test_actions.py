@@ -222,10 +222,11 @@ def test_the_owner_s_limits_hold_where_a_service_has_none_of_its_own() -> None:
 
 
 def test_a_service_s_own_limit_wins_also_where_it_is_zero() -> None:
-    own = Limits(restarts=0, redeploys=0, redeploy_window_s=60)
+    own = Limits(restarts=0, redeploys=0, redeploy_window_s=172_800)
     assert cooldown_rule(POLICY, own, CooldownClass.RESTART) == CooldownRule(limit=0, window_s=14_400)
-    assert cooldown_rule(POLICY, own, CooldownClass.REDEPLOY) == CooldownRule(limit=0, window_s=60)
-    assert cooldown_rule(POLICY, Limits(restart_window_s=9), CooldownClass.RESTART) == CooldownRule(limit=2, window_s=9)
+    assert cooldown_rule(POLICY, own, CooldownClass.REDEPLOY) == CooldownRule(limit=0, window_s=172_800)
+    loose = Limits(restarts=100, restart_window_s=9)
+    assert cooldown_rule(POLICY, loose, CooldownClass.RESTART) == CooldownRule(limit=2, window_s=14_400)
 
 
 def test_a_service_is_what_the_helper_says() -> None:
