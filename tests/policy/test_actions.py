@@ -221,7 +221,7 @@ def test_the_owner_s_limits_hold_where_a_service_has_none_of_its_own() -> None:
     assert cooldown_rule(POLICY, Limits(), CooldownClass.REMEDY) == CooldownRule(limit=4, window_s=14_400)
 
 
-def test_a_service_s_own_limit_wins_also_where_it_is_zero() -> None:
+def test_a_service_s_own_limit_tightens_also_to_zero_and_never_loosens() -> None:
     own = Limits(restarts=0, redeploys=0, redeploy_window_s=172_800)
     assert cooldown_rule(POLICY, own, CooldownClass.RESTART) == CooldownRule(limit=0, window_s=14_400)
     assert cooldown_rule(POLICY, own, CooldownClass.REDEPLOY) == CooldownRule(limit=0, window_s=172_800)
