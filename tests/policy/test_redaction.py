@@ -137,6 +137,16 @@ def test_the_longest_of_several_secrets_goes_first() -> None:
     assert redactor(["hunter2", "hunter2000"])("x hunter2000 y") == f"x {MASK} y"
 
 
+def test_percent_signs_in_lower_case_are_found_too() -> None:
+    assert redactor(["pass/wörd:1"])("q=pass%2fw%c3%b6rd%3a1&r") == f"q={MASK}&r"
+
+
+def test_a_secret_that_is_a_part_of_the_mask_does_not_make_it_grow() -> None:
+    redact = redactor(["redacted"])
+    assert redact(redact("x")) == "x"
+    assert redact(MASK) == MASK
+
+
 def test_very_short_secrets_are_not_looked_for_and_none_is_no_error() -> None:
     assert redactor(["abc", ""])("abc abc") == "abc abc"
     assert redactor([])("abc") == "abc"
