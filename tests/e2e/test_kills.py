@@ -39,6 +39,7 @@ pytestmark = [
 RANDOM = int(os.environ.get("TIERCEL_TEST_KILLS", "30"))
 SEED = int(os.environ.get("TIERCEL_TEST_SEED") or random.SystemRandom().randrange(1_000_000))
 VICTIMS = ("worker", "gateway", "web", "temporal", "postgres", "cli")
+KILLS_PER_ROUND = 2  # the second one often meets what the first has left half done
 LATEST_S = 7.0  # an undisturbed story takes about eight
 
 
@@ -224,7 +225,7 @@ async def _read_on(url: str, seen: list[int]) -> None:
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("moment", [streams, asked, verifies], ids=["session", "act", "verification"])
+@pytest.mark.parametrize("moment", [streams, asked], ids=["session", "act"])
 async def test_killed_supervisor_leaves_nothing_and_the_next_start_finishes_the_incident(
     campaign: Campaign, here: Theatre, moment: Callable[[Story], Awaitable[None]]
 ) -> None:
@@ -241,15 +242,17 @@ async def test_killed_supervisor_leaves_nothing_and_the_next_start_finishes_the_
 # ---------------------------------------------------------------- random moments
 
 
-@pytest.mark.parametrize("number", range(RANDOM))
-async def test_killed_at_a_random_moment(campaign: Campaign, here: Theatre, number: int) -> None:
+@pytest.mark.parametrize("number", range(0, RANDOM, KILLS_PER_ROUND))
+async def test_killed_at_random_moments(campaign: Campaign, here: Theatre, number: int) -> None:
     dice = random.Random(f"{SEED}/{number}")
-    victim, after = dice.choice(VICTIMS), dice.uniform(0.0, LATEST_S)
+    kills = sorted((dice.uniform(0.0, LATEST_S), dice.choice(VICTIMS)) for _ in range(min(KILLS_PER_ROUND, RANDOM - number)))
     fault = dice.choice((WEB, WEB, SHIPPING))
 
     async def act(story: Story) -> None:
-        await asyncio.sleep(after)
-        await when(here, victim)
+        for after, victim in kills:
+            await asyncio.sleep(max(0.0, story.began + after - time.monotonic()))
+            await when(here, victim)
 
-    await play(campaign, here, f"random {number}: {victim} {after:.2f} s after the fault of {fault.service}", fault, act)
-    campaign.random += 1
+    told = ", ".join(f"{victim} at {after:.2f} s" for after, victim in kills)
+    await play(campaign, here, f"random {number}: {fault.service}, {told}", fault, act)
+    campaign.random += len(kills)
