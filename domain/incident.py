@@ -69,6 +69,7 @@ class EscalationPolicy(Value):
     approval_timeout_s: float = 86_400.0
     handover_watch_s: float = 604_800.0
     handover_poll_s: float = 300.0
+    history_limit: int = 4000  # events after which a watched hand-over goes on in a fresh run
     session_attempts: int = 3
     restart_limit: int = 2
     restart_window_s: float = 14_400.0
@@ -78,8 +79,22 @@ class EscalationPolicy(Value):
     remedy_window_s: float = 14_400.0
 
 
+class Handover(Value):
+    """Where a watched hand-over stands, carried into a fresh run."""
+
+    why: str
+    pause_s: float
+    waited_s: float = 0.0
+    tier: int = 0
+    summary: str = ""
+    affected: tuple[ServiceId, ...] = ()
+    joined: int = 0
+    rounds: int = 0
+    actions: tuple[Action, ...] = ()
+
+
 class EscalationInput(Value):
-    """Start one escalation."""
+    """Start one escalation. Without an `incident` (a scheduled look) the run names its own."""
 
     incident: IncidentId
     alert: Alert
@@ -88,6 +103,7 @@ class EscalationInput(Value):
     prompt: str = ""
     dry_run: bool = True
     requested_by: str = ""
+    handover: Handover | None = None
 
 
 class ApprovalState(StrEnum):

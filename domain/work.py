@@ -121,6 +121,7 @@ class ProbeReport(Value):
     """`green` only where every probe of every service ran and none failed."""
 
     green: bool
+    gone: bool = False  # none of the services is declared any more
     results: tuple[ProbeResult, ...] = ()
     summary: str = ""
 

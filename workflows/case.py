@@ -43,9 +43,28 @@ class Case:
     session: SessionId | None = None
     healthy_seen: bool = False  # a patrol saw the service healthy
     failing_seen: bool = False  # a new alert came while we watched a fix
+    gone: bool = False  # at the last look none of the services was declared any more
     closing: CloseRequest | None = None
+    rounds: int = 0  # how often a person was called or a fix did not last
     actions: dict[ActionId, Action] = field(default_factory=dict[ActionId, Action])
     approvals: dict[ActionId, Approval] = field(default_factory=dict[ActionId, Approval])
+
+    @classmethod
+    def of(cls, start: EscalationInput) -> "Case":
+        """As it begins, or as an earlier run left it."""
+        left = start.handover
+        if left is None:
+            return cls(start, affected=list(start.alert.affected))
+        return cls(
+            start,
+            state=IncidentState.NEEDS_PERSON,
+            tier=left.tier,
+            summary=left.summary,
+            affected=list(left.affected),
+            joined=left.joined,
+            rounds=left.rounds,
+            actions={a.id: a for a in left.actions},
+        )
 
     @property
     def service(self) -> ServiceId:

@@ -1,12 +1,10 @@
 """One incident, from the first failing probe to verified recovery or hand-over to a person."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from activities.probes import ProbeActivities
 from activities.records import RecordActivities
 from domain.action import ActionAnswer, ActionRequest, ActionState
 from domain.engine import (
@@ -19,7 +17,9 @@ from domain.engine import (
     UPDATE_CONSIDER,
     UPDATE_DECIDE,
 )
+from domain.ids import IncidentId, derived_uuid
 from domain.incident import (
+    CLOSED_STATES,
     Alert,
     CloseRequest,
     Decision,
@@ -29,17 +29,26 @@ from domain.incident import (
     EscalationView,
     IncidentState,
     Observed,
-    Verification,
 )
-from domain.work import OpenOrder, ProbeOrder, ProbeReport, VerifyOrder
+from domain.work import OpenOrder
 from policy import notices
 from workflows import options
+from workflows.aftercare import GONE, Aftercare
 from workflows.case import Case, Clerk
 from workflows.desk import ActionDesk
+from workflows.looks import Looker
 from workflows.notices import tell
 from workflows.tiers import TierEnd, TierRunner
 
-LONGEST_POLL_S = 3600.0
+
+def _named(start: EscalationInput) -> EscalationInput:
+    """A schedule starts every look with the same words, so its incident is named after the run."""
+    if start.incident:
+        return start
+    incident = IncidentId("inc_" + derived_uuid("incident", workflow.info().workflow_id)[:18])
+    return start.model_copy(
+        update={"incident": incident, "alert": start.alert.model_copy(update={"at": workflow.now()})}
+    )
 
 
 @workflow.defn(name=ESCALATION)
@@ -48,35 +57,39 @@ class EscalationWorkflow:
 
     @workflow.init
     def __init__(self, start: EscalationInput) -> None:
-        self._case = Case(start, affected=list(start.alert.affected))
+        self._case = Case.of(_named(start))
         self._clerk = Clerk(self._case)
         self._desk = ActionDesk(self._case, self._clerk)
-        self._tiers = TierRunner(self._case, self._clerk, self._desk)
-        self._rounds = 0
+        self._looker = Looker(self._case, self._clerk)
+        self._tiers = TierRunner(self._case, self._clerk, self._desk, self._looker)
+        self._aftercare = Aftercare(self._case, self._clerk, self._desk, self._looker)
 
     @workflow.run
     async def run(self, start: EscalationInput) -> EscalationResult:
         """Open, let it settle, climb the tiers, watch the fix, or hand over to a person."""
-        await self._open(start)
+        if start.handover is not None:
+            await self._aftercare.go_on(start.handover)
+            return await self._result()
+        await self._open(self._case.start)
         if await self._settled_by_itself():
             await self._clerk.state(IncidentState.SELF_HEALED, "recovered by itself; nothing was done")
             return await self._result()
         tier = start.start_tier
-        while self._case.closing is None:
+        while self._open_still():
             fixed_at = await self._climb(tier)
-            if self._case.state == IncidentState.REPORTED or self._case.closing is not None:
+            if self._case.state == IncidentState.REPORTED or not self._open_still():
                 break
-            if fixed_at and await self._watch():
+            if fixed_at and await self._aftercare.watch():
                 break
             if fixed_at and fixed_at < len(start.policy.tiers):
                 tier = fixed_at + 1  # it did not last: the tier above looks deeper
                 continue
-            if await self._handed_over():
-                break
-        if self._case.closing is not None:
-            by = self._case.closing
-            await self._clerk.state(IncidentState.CANCELLED, f"closed by {by.actor}: {by.reason}")
+            await self._aftercare.hand_over()
+            break
         return await self._result()
+
+    def _open_still(self) -> bool:
+        return self._case.closing is None and not self._case.gone
 
     async def _open(self, start: EscalationInput) -> None:
         info = workflow.info()
@@ -98,9 +111,16 @@ class EscalationWorkflow:
         )
 
     async def _result(self) -> EscalationResult:
+        case = self._case
+        if case.state in CLOSED_STATES:
+            pass  # how it ended is written already
+        elif case.closing is not None:
+            await self._clerk.state(IncidentState.CANCELLED, f"closed by {case.closing.actor}: {case.closing.reason}")
+        elif case.gone:
+            await self._clerk.state(IncidentState.INTERRUPTED, GONE)
+            await tell(notices.broken(case.start.incident, case.title, GONE, "gone"))
         await self._desk.close_pending("the incident is over", expired=False)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        case = self._case
         return EscalationResult(incident=case.start.incident, state=case.state, tier=case.tier, summary=case.summary)
 
     # ------------------------------------------------------------ the main line
@@ -111,7 +131,7 @@ class EscalationWorkflow:
             return False
         if self._case.start.policy.settle_s > 0:
             await workflow.sleep(timedelta(seconds=self._case.start.policy.settle_s), summary="let it settle")
-        return (await self._probe("settle")).green
+        return (await self._looker.probe("settle")).green
 
     async def _climb(self, first: int) -> int:
         """The tier whose work our probes confirmed, or 0 where none was. A look without a service ends as reported."""
@@ -135,10 +155,15 @@ class EscalationWorkflow:
                         )
                     )
                     return 0
+                self._case.summary = (report and (report.escalate_reason or report.summary)) or (
+                    outcome.message if outcome else self._case.summary
+                )
                 continue
-            verification = await self._verify(acted=self._performed() > acted_before)
+            verification = await self._looker.verify(acted=self._performed() > acted_before)
             if verification.verified:
                 return tier.tier
+            if self._case.gone:
+                return 0
             self._case.summary = f"not confirmed after tier {tier.tier}: {verification.summary}"
             await self._clerk.note("not_verified", self._case.summary)
         return 0
@@ -150,118 +175,6 @@ class EscalationWorkflow:
             if a.state in {ActionState.DONE, ActionState.FAILED, ActionState.UNKNOWN}
         )
 
-    async def _verify(self, *, acted: bool) -> Verification:
-        """Fixed means verified. Where nothing was done, one look tells whether waiting makes sense at all."""
-        if not acted:
-            report = await self._probe("look")
-            if not report.green:
-                return Verification(verified=False, green_s=0, results=report.results, summary=report.summary)
-        await self._clerk.state(
-            IncidentState.VERIFYING, f"verifying the work of tier {self._case.tier} with our own probes"
-        )
-        policy = self._case.start.policy
-        order = VerifyOrder(
-            services=self._case.services,
-            window_s=policy.verify_window_s,
-            interval_s=policy.verify_interval_s,
-            timeout_s=policy.verify_timeout_s if acted else 0,
-        )
-        return await workflow.execute_activity_method(
-            ProbeActivities.verify,
-            order,
-            **options.verifying(policy.verify_window_s, policy.verify_timeout_s),
-            summary="verify",
-        )
-
-    async def _watch(self) -> bool:
-        """Tell about the fix, look again at +1, +10 and +60 minutes. False where it did not last."""
-        case = self._case
-        acted = tuple(a for a in case.actions.values() if a.state == ActionState.DONE)
-        if not acted:
-            await self._clerk.state(IncidentState.SELF_HEALED, "healthy again without any action")
-            return True
-        case.healthy_seen = case.failing_seen = False
-        await self._clerk.state(
-            IncidentState.WATCHING, f"fixed by tier {case.tier} and verified; watching", kind="verified"
-        )
-        await tell(
-            notices.remediated(
-                case.start.incident,
-                case.title,
-                case.tier,
-                acted,
-                "our own probes stayed green",
-                dry_run=case.start.dry_run,
-            )
-        )
-        passed = 0.0
-        for after in case.start.policy.rechecks_s:
-            await self._pause(after - passed, until=lambda: case.failing_seen)
-            passed = after
-            if case.closing is not None:
-                return True
-            report = await self._probe(f"re-check +{after:.0f} s")
-            if not report.green and not (await self._probe("re-check again")).green:
-                await self._reopen(report)
-                return False
-            case.failing_seen = False
-            await self._clerk.note("recheck", f"+{after:.0f} s: {report.summary}")
-        await self._clerk.state(IncidentState.RESOLVED, f"resolved by tier {case.tier}, verified and re-checked")
-        return True
-
-    async def _reopen(self, report: ProbeReport) -> None:
-        self._rounds += 1
-        await self._clerk.state(IncidentState.OPEN, f"the fix did not last: {report.summary}", kind="reopened")
-        await tell(notices.reopened(self._case.start.incident, self._case.title, report.summary, self._rounds))
-
-    async def _handed_over(self) -> bool:
-        """A person is told with the evidence; we look until it is healthy, closed, or nobody cares any more."""
-        case = self._case
-        self._rounds += 1
-        await self._desk.close_pending("handed over to a person", expired=False)
-        why = case.summary or "no tier could repair it"
-        await self._clerk.state(IncidentState.NEEDS_PERSON, why)
-        evidence = (await self._probe("hand-over")).summary if case.service else ""
-        await tell(notices.needs_person(case.start.incident, case.title, why, evidence, self._rounds))
-        if not case.service:
-            await self._clerk.state(IncidentState.REPORTED, why)
-            return True
-        waited, pause = 0.0, case.start.policy.handover_poll_s
-        while waited < case.start.policy.handover_watch_s:
-            await self._pause(pause, until=lambda: case.healthy_seen)
-            if case.closing is not None:
-                return True
-            waited, pause = waited + pause, min(LONGEST_POLL_S, pause * 1.5)
-            case.healthy_seen = False
-            if (await self._probe("hand-over")).green and (await self._verify(acted=False)).verified:
-                await self._clerk.state(
-                    IncidentState.RESOLVED, "healthy again after it was handed over", kind="recovered"
-                )
-                await tell(notices.recovered(case.start.incident, case.title, "our own probes stayed green"))
-                return True
-            if case.state != IncidentState.NEEDS_PERSON:
-                await self._clerk.state(IncidentState.NEEDS_PERSON, why)
-        await self._clerk.state(
-            IncidentState.INTERRUPTED, "nobody took care of it in time; a new failure opens a new incident"
-        )
-        return True
-
-    async def _pause(self, seconds: float, until: Callable[[], bool]) -> None:
-        try:
-            await workflow.wait_condition(
-                lambda: self._case.closing is not None or until(),
-                timeout=timedelta(seconds=max(0.0, seconds)),
-                timeout_summary="look again",
-            )
-        except TimeoutError:
-            return
-
-    async def _probe(self, purpose: str) -> ProbeReport:
-        order = ProbeOrder(services=self._case.services, purpose=purpose)
-        return await workflow.execute_activity_method(
-            ProbeActivities.probe_now, order, **options.PROBE, summary=purpose
-        )
-
     # ------------------------------------------------------------ what comes in
 
     @workflow.signal(name=SIGNAL_ALERT)
@@ -271,7 +184,7 @@ class EscalationWorkflow:
         if alert == case.start.alert:
             return
         case.joined += 1
-        case.failing_seen = True
+        case.failing_seen, case.healthy_seen = True, False
         new = [s for s in (alert.service, *alert.affected) if s not in case.services]
         case.affected.extend(new)
         # Every patrol of a long repair alerts again; only what is new to a reader becomes a line.

@@ -8,16 +8,15 @@ from typing import Literal
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from activities.probes import ProbeActivities
 from activities.sessions import SessionActivities
 from domain.ids import SessionId, action_id, session_id
 from domain.incident import ApprovalState, IncidentState
 from domain.session import SessionOrder, SessionOutcome, SessionStatus, TierSettings
-from domain.work import ProbeOrder, ProbeReport
 from policy import notices
 from workflows import options
 from workflows.case import Case, Clerk
 from workflows.desk import ActionDesk
+from workflows.looks import Looker
 from workflows.notices import tell
 
 FIRST_WAIT_S = 30.0
@@ -49,7 +48,8 @@ class TierEnd(StrEnum):
 class TierRunner:
     """Runs sessions. A session keeps its id over resumes; every new process is one attempt more."""
 
-    def __init__(self, case: Case, clerk: Clerk, desk: ActionDesk) -> None:
+    def __init__(self, case: Case, clerk: Clerk, desk: ActionDesk, looker: Looker) -> None:
+        self._looker = looker
         self._case = case
         self._clerk = clerk
         self._desk = desk
@@ -177,16 +177,10 @@ class TierRunner:
             # What a patrol saw may be old news: only a look of now withdraws a question to a person.
             if case.healthy_seen and not decided():
                 case.healthy_seen = False
-                if (await self._look("is it needed?")).green:
+                if (await self._looker.probe("is it needed?")).green:
                     await self._desk.close_pending("the service is healthy again", expired=False)
         if case.closing is None:
             await self._clerk.state(IncidentState.OPEN, f"going on with tier {case.tier}", kind="resumed")
-
-    async def _look(self, purpose: str) -> ProbeReport:
-        order = ProbeOrder(services=self._case.services, purpose=purpose)
-        return await workflow.execute_activity_method(
-            ProbeActivities.probe_now, order, **options.PROBE, summary=purpose
-        )
 
     async def _wait_for_server(self, outcome: SessionOutcome, waits: int) -> bool:
         """Busy or rate-limited: the workflow waits, not a process. False where it has waited long enough."""

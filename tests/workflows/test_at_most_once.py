@@ -104,7 +104,7 @@ async def test_a_wish_whose_session_has_ended_meanwhile_is_not_performed(room: R
         return desk.report()
 
     room.scripts[2] = ends_early
-    room.scripts[3] = lambda desk, order: _open_the_gate(room, desk)
+    room.scripts[3] = lambda desk, _: _open_the_gate(room, desk)
     handle = await room.escalate(room.alert("local/web"))
     await eventually(lambda: len(late) == 2)
     await asyncio.sleep(1.5)
