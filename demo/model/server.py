@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
@@ -35,6 +36,7 @@ class Recorded(Value):
     rule: str = ""
     prompt: str = ""
     tool_result: str = ""
+    arrived_s: float = 0.0  # by the monotonic clock of this machine
 
 
 class Running:
@@ -77,12 +79,13 @@ class ScriptedModel:
         return web.json_response({"input_tokens": len(await http.read()) // 4})
 
     async def _messages(self, http: web.Request) -> web.StreamResponse:
+        arrived_s = time.monotonic()
         try:
             request = read_request(await http.read())
         except (ValueError, TypeError) as e:
             return web.json_response(as_error("invalid_request_error", str(e)), status=400)
         chosen = choose(self._scenario, request.conversation)
-        self.requests.append(_recorded(http, request, chosen))
+        self.requests.append(_recorded(http, request, chosen, arrived_s))
         step = chosen.step if chosen else None
         await asyncio.sleep(self._delay(step))
         failure = self._failure(http, chosen)
@@ -187,7 +190,7 @@ def _ids() -> dict[str, str]:
     return {"request-id": f"req_{uuid.uuid4().hex[:20]}"}
 
 
-def _recorded(http: web.Request, request: Request, chosen: Chosen | None) -> Recorded:
+def _recorded(http: web.Request, request: Request, chosen: Chosen | None, arrived_s: float) -> Recorded:
     header = next((h for h in ("x-api-key", "authorization") if h in http.headers), "")
     secret = http.headers.get(header, "").removeprefix("Bearer ")
     turns = request.conversation.turns
@@ -206,6 +209,7 @@ def _recorded(http: web.Request, request: Request, chosen: Chosen | None) -> Rec
         rule=chosen.rule if chosen else "",
         prompt=request.conversation.prompt[:20_000],
         tool_result=turns[-1].tool_result[:4_000],
+        arrived_s=arrived_s,
     )
 
 

@@ -20,6 +20,8 @@ from adapters.database.records import IncidentDetail, IncidentRow
 from config.settings import load
 from demo.stage import PACE, SCENARIOS, Stage, environment, stage
 from domain.errors import TiercelError
+from tests.support.processes import free_ports
+from web.services.actions import Actor
 from web.services.factory import Services, services
 from worker import up_endpoints
 
@@ -47,8 +49,9 @@ class FullStack:
     log: Path
 
     async def healthy(self, seconds: float = 60) -> None:
-        """Wait until every service was seen healthy."""
+        """Have a patrol look, and wait until every service was seen healthy."""
         async with asyncio.timeout(seconds):
+            await self.services.actions.patrol(Actor(kind="cli", name="test"))
             while True:
                 found = await self.services.reads.services()
                 if found and all(s.status == "up" for s in found):
@@ -93,7 +96,7 @@ async def full_stack(
     with tempfile.TemporaryDirectory(prefix="tiercel-full-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # Postgres may run as another user and must get through
         told = scenario or _swift(Path(folder) / "scenarios")
-        async with stage(Path(folder) / "stage", load({}), told, pace) as set_up:
+        async with stage(Path(folder) / "stage", load(_own_ports()), told, pace) as set_up:
             log = Path(folder) / "up.log"
             with log.open("wb") as output:
                 process = await asyncio.create_subprocess_exec(
@@ -111,6 +114,12 @@ async def full_stack(
             finally:
                 await _stop(process)
                 await _sweep(set_up)
+
+
+def _own_ports() -> dict[str, str]:
+    """The usual ones may be wanted by another run at the same moment."""
+    names = ("TIERCEL_WEB_PORT", "TIERCEL_TEMPORAL_PORT", "TIERCEL_TEMPORAL_UI_PORT")
+    return {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
 
 
 def _swift(folder: Path) -> Path:
