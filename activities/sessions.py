@@ -11,6 +11,7 @@ from activities.beat import beating, leaves_work_running
 from activities.briefing import Briefing
 from activities.errors import mapped
 from activities.output import OutputCopy
+from activities.tidy import tidy_deferred, tidy_report
 from activities.watchdog import Watchdog
 from claude.argv import command, transcript_glob
 from claude.result import classify
@@ -19,6 +20,7 @@ from domain.errors import TransientError
 from domain.ports import Clock, Door, Doors, Engine, ExitState, Handle, Launch, Limits, SessionFolder, SessionRecords
 from domain.session import Isolation, SessionOrder, SessionOutcome, SessionStatus
 from policy.access import refusal_to_start
+from policy.text import sendable
 
 IDLE_S = 0.15
 BUSY_S = 0.02
@@ -119,7 +121,7 @@ class SessionActivities:
         try:
             exit_state = await self._copy_until_exit(handle, copy)
         except asyncio.CancelledError:
-            if leaves_work_running():
+            if await leaves_work_running():
                 await copy.flush()
                 raise TransientError(
                     "this worker stops; another one attaches to the session", retry_after_s=HAND_OVER_S
@@ -186,9 +188,9 @@ class SessionActivities:
             session=order.session,
             attempt=order.attempt,
             status=verdict.status,
-            message=self._redact(verdict.message),
-            report=verdict.report,
-            deferred=verdict.deferred,
+            message=self._redact(sendable(verdict.message))[:2000],
+            report=tidy_report(verdict.report, self._redact),
+            deferred=tidy_deferred(verdict.deferred, self._redact),
             usage=verdict.usage,
             retry_after_s=verdict.retry_after_s,
             lines=copy.lines,

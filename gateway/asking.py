@@ -41,7 +41,12 @@ class ActArguments(Declared):
     @field_validator("params")
     @classmethod
     def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if len(json.dumps(value)) > MAX_PARAMS:
+        try:
+            # A lone surrogate or NaN has no form on the wire to the engine; it must fail here, in words.
+            size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+        except (ValueError, RecursionError) as e:
+            raise ValueError("params hold something that JSON cannot carry") from e
+        if size > MAX_PARAMS:
             raise ValueError(f"params may have {MAX_PARAMS} bytes of JSON")
         return value
 

@@ -130,3 +130,13 @@ async def test_control_characters_of_a_reason_reach_nobody(tmp_path: Path):
     async with gateway.room(tmp_path) as room:
         await ask(await room.open(), {**ACT, "tool_input": {**ACT["tool_input"], "reason": "a\x1b[31m\n\u202eb"}})
     assert room.broker.considered[0].reason == "a [31m  b"
+
+
+@pytest.mark.parametrize("params", [{"a": "\ud800"}, {"\ud800": 1}, {"a": float("nan")}])
+async def test_what_cannot_be_sent_to_the_engine_is_refused_in_words(tmp_path: Path, params: dict[str, Any]):
+    async with gateway.room(tmp_path) as room:
+        decision, reason = await ask(
+            await room.open(tier=2), {**ACT, "tool_input": {**ACT["tool_input"], "params": params}}
+        )
+        assert (decision, room.broker.considered) == ("deny", [])
+        assert "params" in reason

@@ -1,0 +1,28 @@
+"""What a model wrote is bounded and without secrets before it enters a workflow's history."""
+
+from activities.tidy import MAX_ITEMS, tidy_deferred, tidy_report
+from domain.session import Deferred, ServiceFinding, TierReport
+from policy.redaction import redactor
+
+SECRET = "sk-ant-api03-abcdefghijklmnop"
+
+
+def test_a_report_keeps_no_secret_and_no_endless_list() -> None:
+    finding = ServiceFinding(service="local/web", evidence=(f"env: {SECRET}",))
+    report = TierReport(summary=f"key {SECRET} " + "x" * 3900, services=(finding,), memories=("y",) * 500)
+    tidied = tidy_report(report, redactor([SECRET]))
+    assert tidied is not None
+    assert SECRET not in tidied.model_dump_json()
+    assert len(tidied.memories) == MAX_ITEMS
+
+
+def test_a_mask_that_is_longer_than_its_secret_does_not_make_the_report_invalid() -> None:
+    report = TierReport(summary="hunter " * 571)
+    assert tidy_report(report, lambda text: text.replace("hunter", "[redacted]")) is not None
+
+
+def test_a_parked_call_can_always_be_sent() -> None:
+    deep: dict[str, object] = {"a\ud800": "\ud800", "deep": [[[[[[[[[[1]]]]]]]]]]}
+    tidied = tidy_deferred(Deferred(tool_use_id="toolu_1", tool="act", input=deep), lambda text: text)
+    assert tidied is not None
+    assert "\ufffd" in tidied.model_dump_json()
