@@ -3,10 +3,10 @@
 
     select_packages.py LOCK                      what the project itself needs, without its development tools
     select_packages.py LOCK --without A B        the same without A and B and what only they need
-    select_packages.py LOCK --bare A B           A and B without what only they need (a wheel that only brings a program)
+    select_packages.py LOCK --bare A B           A and B without what they need: they only bring a program
     select_packages.py LOCK --only A B           A and B and what they need
 
-The lock file says under each package which ones asked for it ("# via"); nothing else is read.
+The lock file says under each package who asked for it ("# via"); nothing else is read.
 """
 
 import argparse
