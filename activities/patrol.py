@@ -1,17 +1,23 @@
 """Discover, probe, decide: one patrol's steps."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar, cast
 
 from temporalio import activity
 
 from activities.beat import beating
 from activities.errors import mapped
+from domain.errors import FatalError
 from domain.health import ProbeResult, ServiceHealth, ServiceStatus
 from domain.ids import ServiceId
 from domain.incident import Alert, Trigger
 from domain.ports import Clock, Escalations, HealthRecords, InventorySource, Prober
 from domain.work import AlertOrder, AlertReport, PatrolRecord, Survey, Sweep, SweepOrder
 from policy import causes, health
+
+T = TypeVar("T")
+AT_ONCE = 8  # incidents opened or told at the same time
 
 
 class PatrolActivities:
@@ -79,35 +85,40 @@ class PatrolActivities:
     @activity.defn
     @mapped
     async def raise_alerts(self, order: AlertOrder) -> AlertReport:
-        """One incident for one cause; maintenance and snooze hold it back."""
+        """One incident for one cause; maintenance and snooze hold it back. One that cannot open stops no other."""
         inventory = await self._records.load_inventory()
         now = self._clock.now()
         known = await self._records.health()
-        opened: list[ServiceId] = []
-        joined: list[ServiceId] = []
-        held: dict[str, str] = {}
-        for cause in causes.group(inventory, order.failing):
+        found = causes.group(inventory, order.failing)
+
+        async def raise_one(cause: causes.Cause) -> str | bool:
             reason = await self._records.hold(cause.root, now)
             if reason:
-                held[cause.root] = reason
-                continue
-            alert = Alert(
-                service=cause.root,
-                affected=cause.affected,
-                trigger=Trigger.PATROL,
-                summary=known[cause.root].summary if cause.root in known else "",
-                at=now,
-            )
-            new = await self._escalations.alert(alert)
-            (opened if new else joined).append(cause.root)
-        return AlertReport(opened=tuple(opened), joined=tuple(joined), held=held)
+                return reason
+            summary = known[cause.root].summary if cause.root in known else ""
+            try:
+                return await self._escalations.alert(
+                    Alert(service=cause.root, affected=cause.affected, trigger=Trigger.PATROL, summary=summary, at=now)
+                )
+            except FatalError as e:
+                activity.logger.error("no incident could be opened for %s: %s", cause.root, e)
+                return f"it could not be opened: {e}"[:500]
+
+        async with beating():
+            answers = await _side_by_side([raise_one(cause) for cause in found])
+        roots = [(cause.root, answer) for cause, answer in zip(found, answers, strict=True)]
+        return AlertReport(
+            opened=tuple(root for root, answer in roots if answer is True),
+            joined=tuple(root for root, answer in roots if answer is False),
+            held={root: answer for root, answer in roots if isinstance(answer, str)},
+        )
 
     @activity.defn
     @mapped
     async def tell_recovered(self, sweep: Sweep) -> None:
         """Open escalations learn that a patrol saw their service healthy again."""
-        for service in sweep.recovered:
-            await self._escalations.observed(service, healthy=True)
+        async with beating():
+            await _side_by_side([self._escalations.observed(s, healthy=True) for s in sweep.recovered])
 
     @activity.defn
     @mapped
@@ -116,3 +127,18 @@ class PatrolActivities:
         await self._records.patrol_finished(
             record.patrol, record.started, record.ended, record.services, record.failing, record.opened, record.problems
         )
+
+
+async def _side_by_side(work: Sequence[Awaitable[T]]) -> list[T]:
+    """All of it, a few at a time. The first fault is raised only after the others had their turn."""
+    few = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: Awaitable[T]) -> T:
+        async with few:
+            return await item
+
+    answers = await asyncio.gather(*(one(item) for item in work), return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return cast("list[T]", answers)

@@ -10,6 +10,7 @@ from activities.notify import NoticeActivities
 from domain.engine import NOTICE, TASK_QUEUE_CONTROL
 from domain.notice import Notice
 from domain.work import SendOrder
+from policy.text import short
 from workflows import options
 
 
@@ -46,7 +47,7 @@ async def tell(notice: Notice) -> None:
             task_queue=TASK_QUEUE_CONTROL,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            static_summary=f"{notice.kind}: {notice.title}"[:200],
+            static_summary=short(f"{notice.kind}: {notice.title}"),
         )
     except WorkflowAlreadyStartedError:
         workflow.logger.info("already told: %s", notice.key)

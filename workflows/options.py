@@ -42,6 +42,16 @@ PROBE: Options = {
     ),
 }
 
+# A dead network alerts for every service at once; bounded by beats, not by the time that a thousand alerts take.
+ALERTS: Options = {
+    "task_queue": TASK_QUEUE_CONTROL,
+    "start_to_close_timeout": timedelta(minutes=15),
+    "heartbeat_timeout": HEARTBEAT,
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=100
+    ),
+}
+
 # A permit's answer is the same for the same id, so asking again is free.
 PERMIT: Options = {
     "task_queue": TASK_QUEUE_CONTROL,

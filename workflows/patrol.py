@@ -30,7 +30,7 @@ class PatrolWorkflow:
         failing = await self._confirm(patrol, sweep, order.confirm_after_s)
         report = await self._alert(patrol, failing, order)
         if sweep.recovered:
-            await workflow.execute_activity_method(PatrolActivities.tell_recovered, sweep, **options.RECORD)
+            await workflow.execute_activity_method(PatrolActivities.tell_recovered, sweep, **options.ALERTS)
         await self._finish(patrol, started, survey, sweep, failing, report)
         await self._tell_flapping(sweep.flapping)
         return PatrolResult(
@@ -63,7 +63,7 @@ class PatrolWorkflow:
             return AlertReport()
         alert = AlertOrder(patrol=patrol, failing=failing, policy=order.policy, dry_run=order.dry_run)
         return await workflow.execute_activity_method(
-            PatrolActivities.raise_alerts, alert, **options.RECORD, summary="one incident for one cause"
+            PatrolActivities.raise_alerts, alert, **options.ALERTS, summary="one incident for one cause"
         )
 
     async def _finish(

@@ -34,6 +34,7 @@ from domain.ids import IncidentId, ServiceId, derived_uuid, escalation_workflow_
 from domain.incident import Alert, EscalationInput, EscalationPolicy, Observed
 from domain.ledger import LedgerNote, LedgerStart, PermitAnswer, PermitOutcome, PermitRequest
 from domain.ports import Clock
+from policy.text import short
 
 T = TypeVar("T")
 
@@ -170,7 +171,7 @@ class TemporalEscalations:
                 start_signal=SIGNAL_ALERT,
                 start_signal_args=[alert],
                 memo={_MEMO_INCIDENT: incident},
-                static_summary=(alert.summary or prompt)[:200],
+                static_summary=short(alert.summary or prompt),
             )
             # Which incident the workflow carries tells new from joined, also when an answer was lost and this is the
             # second try: then the first try's incident is ours.

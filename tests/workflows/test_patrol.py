@@ -6,9 +6,11 @@ import pytest
 
 from adapters.database.health import HealthStore
 from domain.engine import PATROL, TASK_QUEUE_CONTROL
+from domain.errors import FatalError
 from domain.health import ServiceStatus
-from domain.incident import PatrolInput, PatrolResult
-from tests.support.engine_room import QUICK, Room
+from domain.incident import Alert, PatrolInput, PatrolResult
+from tests.support.engine_room import QUICK, Room, StubEscalations
+from tests.support.world import World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.temporal]
 
@@ -52,7 +54,13 @@ async def test_what_recovers_before_the_second_look_opens_nothing(room: Room) ->
 async def test_a_flapping_service_is_told_and_not_touched(room: Room) -> None:
     for n in range(6):
         room.world.down = {"local/web"} if n % 2 else set()
-        room.world.on_probe = lambda world: world.down.clear() if world.probes_run % 2 == 0 else None
+        first = room.world.probes_run + 1
+
+        def up_again(world: World, first: int = first) -> None:
+            if world.probes_run > first:
+                world.down.clear()
+
+        room.world.on_probe = up_again
         await patrol(room, f"flap-{n}")
     for _ in range(100):
         if room.world.told:
@@ -68,3 +76,18 @@ async def test_every_result_is_kept(room: Room) -> None:
     health = await HealthStore(room.pool).health()
     assert {h.status for h in health.values()} == {ServiceStatus.UP}
     assert len(health) == 4
+
+
+async def test_a_fault_of_one_alert_stops_no_other(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room.world.down |= {"local/web", "local/other"}
+    ordinary = StubEscalations.alert
+
+    async def refused(self: StubEscalations, alert: Alert) -> bool:
+        if alert.service == "local/web":
+            raise FatalError("the engine refused the call")
+        return await ordinary(self, alert)
+
+    monkeypatch.setattr(StubEscalations, "alert", refused)
+    result = await patrol(room)
+    assert result.opened == ("local/other",)
+    assert "refused" in result.held["local/web"]
