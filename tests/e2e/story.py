@@ -175,7 +175,11 @@ class Story:
 
     async def _effects_once(self) -> None:
         """The service manager's own record of what it was ordered, against the actions."""
-        effects = [f"{op} {unit}" for op, unit, said in _EFFECT.findall(host_log(self.here)[self.log_from :]) if _was_done(said)]
+        effects = [
+            f"{op} {unit}"
+            for op, unit, said in _EFFECT.findall(host_log(self.here)[self.log_from :])
+            if _was_done(said)
+        ]
         actions = await self.actions()
         done = [f"{a.kind} {a.target.partition('/')[2]}" for a in actions if a.state == ActionState.DONE]
         if sorted(effects) != sorted(done):
@@ -193,14 +197,21 @@ class Story:
             permits = await self.here.here.reads.permits(self.began_at)
             confirmed = sorted(p.id for p in permits if p.state == PermitState.CONFIRMED)
             reserved = [p for p in permits if p.state == PermitState.RESERVED]
-            return not reserved and confirmed == sorted(a.permit or "" for a in actions if a.before and a.state == ActionState.DONE)
+            return not reserved and confirmed == sorted(
+                a.permit or "" for a in actions if a.before and a.state == ActionState.DONE
+            )
 
         for action in actions:
             if action.state in hanging:
                 self.findings.append(Finding("lost", f"{action.kind} {action.target} is {action.state} for ever"))
         if not await self.here.read(settled):
             permits = await self.here.read(lambda: self.here.here.reads.permits(self.began_at))
-            self.findings.append(Finding("doubled", f"permits {[(p.id, p.state) for p in permits]}, actions {[(a.permit, a.state) for a in actions]}"))
+            self.findings.append(
+                Finding(
+                    "doubled",
+                    f"permits {[(p.id, p.state) for p in permits]}, actions {[(a.permit, a.state) for a in actions]}",
+                )
+            )
 
     async def _nobody_left(self) -> None:
         """No session's process is left after 15 s, and no child of the supervisor runs twice."""
@@ -228,5 +239,3 @@ def _shown(data: bytes, redact: Callable[[str], str]) -> list[str]:
     raw = splitter.feed(data)
     rest = splitter.rest()
     return [redact(text) for line in (*raw, *([rest] if rest else [])) for text in display(line)]
-
-

@@ -9,7 +9,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import aiohttp
@@ -73,18 +73,14 @@ DATABASE = FAULTS["database-down"]  # the scenario asks for a restart, which a p
 
 
 @pytest.fixture(scope="module")
-def campaign(request: pytest.FixtureRequest) -> Campaign:
+def campaign(request: pytest.FixtureRequest) -> Iterator[Campaign]:
     """Printed at the end of the run."""
     found = Campaign()
-
-    def tell() -> None:
-        capture = request.config.pluginmanager.get_plugin("capturemanager")
-        assert capture is not None
-        with capture.global_and_fixture_disabled():
-            print("", *found.times, found.summary(), sep="\n", flush=True)  # noqa: T201 - the proof, for whoever runs it
-
-    request.addfinalizer(tell)
-    return found
+    yield found
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        print("", *found.times, found.summary(), sep="\n", flush=True)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -94,7 +90,9 @@ async def here(campaign: Campaign) -> AsyncIterator[Theatre]:
         yield found
 
 
-async def play(campaign: Campaign, here: Theatre, name: str, fault: Fault, act: Callable[[Story], Awaitable[object]]) -> Story:
+async def play(
+    campaign: Campaign, here: Theatre, name: str, fault: Fault, act: Callable[[Story], Awaitable[object]]
+) -> Story:
     """One round: begin, `act` (which kills somebody), and the end with all its checks."""
     started = time.monotonic()
     if here.process is None or here.process.returncode is not None:
@@ -112,7 +110,13 @@ async def play(campaign: Campaign, here: Theatre, name: str, fault: Fault, act: 
 
 def kill(here: Theatre, name: str) -> None:
     """The one process of this name, now."""
-    victims = cast.clis(here.home) if name == "cli" else cast.runners(here.home) if name == "runner" else [here.children()[name]]
+    victims = (
+        cast.clis(here.home)
+        if name == "cli"
+        else cast.runners(here.home)
+        if name == "runner"
+        else [here.children()[name]]
+    )
     assert victims, f"no {name} runs"
     assert victims[0].kill()
 
@@ -219,7 +223,7 @@ async def _read_on(url: str, seen: list[int]) -> None:
                 async with http.get(url, headers={"Last-Event-ID": str(seen[-1])} if seen else {}) as answer:
                     async for line in answer.content:
                         if line.startswith(b"id:"):
-                            seen.append(int(line[3:]))
+                            seen.append(int(line[3:]))  # noqa: PERF401 - others look at it while it grows
             except aiohttp.ClientError:
                 pass
             await asyncio.sleep(0.1)
@@ -245,7 +249,9 @@ async def test_killed_supervisor_leaves_nothing_and_the_next_start_finishes_the_
 @pytest.mark.parametrize("number", range(0, RANDOM, KILLS_PER_ROUND))
 async def test_killed_at_random_moments(campaign: Campaign, here: Theatre, number: int) -> None:
     dice = random.Random(f"{SEED}/{number}")
-    kills = sorted((dice.uniform(0.0, LATEST_S), dice.choice(VICTIMS)) for _ in range(min(KILLS_PER_ROUND, RANDOM - number)))
+    kills = sorted(
+        (dice.uniform(0.0, LATEST_S), dice.choice(VICTIMS)) for _ in range(min(KILLS_PER_ROUND, RANDOM - number))
+    )
     fault = dice.choice((WEB, WEB, SHIPPING))
 
     async def act(story: Story) -> None:

@@ -203,12 +203,6 @@ async def start_up(env: Mapping[str, str], log: Path) -> asyncio.subprocess.Proc
         )
 
 
-def need_everything() -> None:
-    """Skips where the product cannot run at all."""
-    if not list(load({}).cache_dir.glob("bin/temporal-1.*")) and not shutil.which("temporal"):
-        pytest.skip("no Temporal server here; `./dev test` builds one")
-
-
 @asynccontextmanager
 async def folder() -> AsyncGenerator[Path]:
     """A short path that other users may pass through: Postgres may run as one, and sockets have short names."""
@@ -233,7 +227,6 @@ async def theatre(
     start: bool = True,
 ) -> AsyncGenerator[Theatre]:
     """Set everything up, start it, and at the end stop it and see that nothing is left."""
-    need_everything()
     async with folder() as root, stage(root / "stage", load({}), scenario, pace) as set_up:
         here = Theatre(set_up, env or {})
         try:
@@ -249,7 +242,7 @@ async def theatre(
 async def _end(here: Theatre) -> None:
     """However the test ended, nothing may run on."""
     with suppress(Exception):
-        await here._disconnect()  # noqa: SLF001 - one object in two parts
+        await here._disconnect()
     if here.process is not None and here.process.returncode is None:
         here.process.kill()
         await here.process.wait()
