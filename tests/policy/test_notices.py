@@ -22,6 +22,7 @@ def all_notices() -> list[Notice]:
         notices.reopened(INC, "local/web", "http: no answer", 1),
         notices.broken(INC, "local/web", "no credential", "1/auth"),
         notices.reported(INC, "Look finished", "all is well"),
+        notices.outcome_unknown(INC, action(), "its node does not answer"),
     ]
 
 
@@ -66,6 +67,12 @@ def test_a_question_tells_what_why_who_notices_and_until_when() -> None:
     assert told.link == "/approvals#apr_1"
     unexplained = approval(action=action(reason=""))
     assert "no reason given" in notices.approval_wanted(unexplained).body
+
+
+def test_an_effect_that_nobody_can_look_up_is_told_and_not_repeated() -> None:
+    told = notices.outcome_unknown(INC, action(), "its node does not answer")
+    assert told.title == "local/web: outcome of restart is not known"
+    assert "restart local/web was begun, and its node does not answer. It will not be repeated." in told.body
 
 
 def test_a_hand_over_without_evidence_points_to_the_page() -> None:

@@ -37,7 +37,7 @@ def test_the_example_means_what_the_page_says(example: Inventory) -> None:
     database, web, door = example.services
     assert database.approval == (ActionKind.RESTART, ActionKind.RECREATE)
     assert web.actions == (ActionKind.RESTART, ActionKind.START)
-    assert (web.limits.restarts, web.limits.restart_window_s) == (1, 7200)
+    assert (web.limits.restarts, web.limits.restart_window_s) == (1, 28_800)
     assert web.depends_on == (database.id,)
     assert door.actions == ()
     assert example.resolve("Postgres") == database
