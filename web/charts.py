@@ -6,12 +6,14 @@ from datetime import datetime
 
 from domain.action import Action
 from domain.incident import Approval
-from web.formats import TONES, words
+from web.formats import TONES, duration, words
 from web.viewmodels import IncidentView
 
 WIDTH, LEFT, RIGHT, LANE, TOP = 900.0, 84.0, 16.0, 34.0, 8.0
 LANES = {0: "incident", 1: "tier 1", 2: "tier 2", 3: "tier 3"}
 _SMALLEST = 4.0
+_TAIL = 1.35  # an incident that stays open for longer than this times its work is cut at the right edge
+_WORK = frozenset({"verified", "not_verified", "joined"})
 
 Scale = Callable[[datetime], float]  # a time to its place on the axis
 
@@ -63,7 +65,8 @@ def tier_chart(detail: IncidentView, now: datetime) -> TierChart:
     """Work out the chart of one incident."""
     begin = detail.row.opened_at
     end = max([detail.row.closed_at or now, *(s.row.ended_at or now for s in detail.sessions)])
-    span = max((end - begin).total_seconds(), 1.0)
+    whole = max((end - begin).total_seconds(), 1.0)
+    span = min(whole, _busy_s(detail, now) * _TAIL)
 
     def x(at: datetime) -> float:
         share = min(max((at - begin).total_seconds() / span, 0.0), 1.0)
@@ -77,11 +80,25 @@ def tier_chart(detail: IncidentView, now: datetime) -> TierChart:
         lanes=lanes,
         bars=tuple(_bars(detail, x, now)),
         marks=tuple(_marks(detail, x)),
-        ticks=tuple(
-            Tick(x=round(LEFT + share * (WIDTH - LEFT - RIGHT), 1), text=_offset(share * span))
-            for share in (0, 0.25, 0.5, 0.75, 1)
-        ),
+        ticks=tuple(_ticks(span, whole)),
     )
+
+
+def _ticks(span: float, whole: float) -> Iterable[Tick]:
+    for share in (0, 0.25, 0.5, 0.75):
+        yield Tick(x=round(LEFT + share * (WIDTH - LEFT - RIGHT), 1), text=_offset(share * span))
+    yield Tick(x=WIDTH - RIGHT, text=("… " if span < whole else "") + _offset(whole))
+
+
+def _busy_s(detail: IncidentView, now: datetime) -> float:
+    """How long something was done. The hour of re-checks after it would press minutes of work into a few pixels."""
+    times = [s.row.ended_at or now for s in detail.sessions]
+    times += [a.finished_at or a.requested_at for a in detail.actions]
+    times += [p.decided_at or now for p in detail.approvals]
+    times += [t.at for t in detail.timeline if t.kind in _WORK]
+    if not times:
+        times = [detail.row.closed_at or now]
+    return max((max(times) - detail.row.opened_at).total_seconds(), 1.0)
 
 
 def _y(lane: int) -> float:
@@ -136,8 +153,4 @@ def _approval_mark(approval: Approval, x: Scale) -> Mark:
 
 
 def _offset(seconds: float) -> str:
-    if seconds < 1:
-        return "0"
-    if seconds < 120:
-        return f"+{seconds:.0f} s"
-    return f"+{seconds / 60:.0f} min" if seconds < 7200 else f"+{seconds / 3600:.1f} h"
+    return "0" if seconds < 1 else f"+{duration(seconds)}"

@@ -1,0 +1,1 @@
+"""What needs a browser and is no test: pictures."""
