@@ -66,7 +66,7 @@ class ActionActivities:
 
     async def _look_once_more(self, order: WeighOrder, weighed: Weighed, action: Action, service: Service) -> Weighed:
         async with beating():
-            if await self._healthy_now(order.services):
+            if await self._healthy_now(order.services or (service.id,)):
                 reason = "its probes are green now, so there is nothing to repair; report what you found"
                 return weighed.model_copy(update={"decision": "deny", "reason": reason, "healthy_now": True})
             failure = await self._effects.rehearse(service, action.kind)

@@ -12,6 +12,7 @@ from claude.stream import LineSplitter, StreamReader
 from domain.ids import SessionId
 from domain.ports import Clock, SessionRecords
 from domain.session import OutputLine
+from policy.redaction import LineRedactor
 
 MAX_LINES = 64
 MAX_BYTES = 64 * 1024
@@ -27,7 +28,7 @@ class OutputCopy:
         self._records = records
         self._session = session
         self._attempt = attempt
-        self._redact = redact
+        self._redactor = LineRedactor(redact)
         self._clock = clock
         self._splitter = LineSplitter()
         self._waiting: list[OutputLine] = []
@@ -51,9 +52,10 @@ class OutputCopy:
         for event in self.reader.read(raw):
             for text in display(event):
                 self.lines += 1
+                masked = self._redactor.line(text)  # also for lines already stored: it remembers where a key began
                 if self.lines <= self._stored:
                     continue
-                line = OutputLine(seq=self.lines, at=self._clock.now(), text=self._redact(text))
+                line = OutputLine(seq=self.lines, at=self._clock.now(), text=masked)
                 self._waiting.append(line)
                 self._waiting_bytes += len(line.text)
                 if len(self._waiting) >= MAX_LINES or self._waiting_bytes >= MAX_BYTES:

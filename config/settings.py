@@ -80,11 +80,11 @@ class Settings(BaseModel):
     # Acting
     dry_run: bool = Field(default=True, description="Decide and record, perform nothing")
     restart_limit: int = Field(default=2, ge=0, description="Restarts per service and window")
-    restart_window_s: float = Field(default=14_400, gt=0, description="Window of the restart limit")
+    restart_window_s: float = Field(default=14_400, gt=0, le=604_800, description="Window of the restart limit")
     redeploy_limit: int = Field(default=1, ge=0, description="Redeployments per service and window")
-    redeploy_window_s: float = Field(default=86_400, gt=0, description="Window of the redeployment limit")
+    redeploy_window_s: float = Field(default=86_400, gt=0, le=604_800, description="Window of the redeployment limit")
     remedy_limit: int = Field(default=4, ge=0, description="Other remedies per service and window")
-    remedy_window_s: float = Field(default=14_400, gt=0, description="Window of the remedy limit")
+    remedy_window_s: float = Field(default=14_400, gt=0, le=604_800, description="Window of the remedy limit")
     approval_timeout_s: float = Field(
         default=86_400, gt=0, description="An unanswered approval is a denial after this time"
     )

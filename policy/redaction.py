@@ -89,3 +89,26 @@ def redactor(secrets: Iterable[str] = ()) -> Callable[[str], str]:
         return _ASSIGNED.sub(rf"\1{MASK}", text)
 
     return redact
+
+
+_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_KEY_ENDS = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
+_KEY_LINES = 270  # a 16,384-bit RSA key; text that only pretends to begin one must not hide a whole log
+
+
+class LineRedactor:
+    """Redacts text that comes line by line, where no single line of a private key looks like a secret."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        self._redact = redact
+        self._left = 0
+
+    def line(self, text: str) -> str:
+        """The line as it may be kept. Every line must be given, in order."""
+        if self._left > 0:
+            self._left = 0 if _KEY_ENDS.search(text) else self._left - 1
+            return MASK
+        last = next(reversed(list(_KEY_BEGINS.finditer(text))), None)
+        if last is not None and not _KEY_ENDS.search(text, last.end()):
+            self._left = _KEY_LINES
+        return self._redact(text)

@@ -57,9 +57,9 @@ class DeclaredLimits(Declared):
     """Tighter limits for one service than the owner's; looser ones have no effect."""
 
     restarts: int | None = Field(default=None, ge=0, le=100)
-    restart_window_s: int | None = Field(default=None, ge=1, le=31_536_000)
+    restart_window_s: int | None = Field(default=None, ge=1, le=604_800)
     redeploys: int | None = Field(default=None, ge=0, le=100)
-    redeploy_window_s: int | None = Field(default=None, ge=1, le=31_536_000)
+    redeploy_window_s: int | None = Field(default=None, ge=1, le=604_800)
 
 
 class DeclaredService(Declared):

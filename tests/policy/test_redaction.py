@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from policy.redaction import MASK, redactor
+from policy.redaction import MASK, LineRedactor, redactor
 
 plain = redactor()
 # Made-up secrets in two parts, so that no scanner takes this file for a leak.
@@ -160,3 +160,19 @@ def test_a_secret_that_is_no_valid_text_is_removed_too() -> None:
 def test_hostile_text_does_not_make_it_slow() -> None:
     for bad in ("a.", "a-", "eyJ-", "x://", "x://a:", "token", "-----BEGIN ", "bearer "):
         assert plain(bad * 40_000)
+
+
+# ---------------------------------------------------------------- line by line
+
+
+def test_a_private_key_that_comes_line_by_line_is_masked_to_its_end() -> None:
+    lines = ["before", "-----BEGIN RSA PRIVATE KEY-----", "MIIEow", "AQAB", "-----END RSA PRIVATE KEY-----", "after"]
+    by_line = LineRedactor(redactor())
+    assert [by_line.line(x) for x in lines] == ["before", MASK, MASK, MASK, MASK, "after"]
+
+
+def test_text_that_only_pretends_to_begin_a_key_hides_no_whole_log() -> None:
+    by_line = LineRedactor(redactor())
+    by_line.line("-----BEGIN PRIVATE KEY-----")
+    shown = [by_line.line(f"line {n}") for n in range(1000)]
+    assert shown[-1] == "line 999"
