@@ -100,7 +100,7 @@ def _incident(m: Material) -> str:
         _data(m, "summary", brief.summary, _EVIDENCE),
     ]
     if m.person.strip():
-        parts += ["# What the owner asks", _clean(_cut(m.person, MAX_PERSON))]
+        parts += ["# What the owner asks", plain(_cut(m.person, MAX_PERSON))]
     parts += _services(m)
     parts += _results(m)
     parts += _actions(m)
@@ -186,7 +186,7 @@ def _resume_note(m: Material) -> str:
 
 def _data(m: Material, source: str, text: str, limit: int) -> str:
     """A block whose end mark depends on the session and the text, so that the text cannot contain it."""
-    clean = _clean(_cut(text, limit))
+    clean = plain(_cut(text, limit))
     mark = hashlib.sha256(f"{m.session}\x1f{source}\x1f{clean}".encode()).hexdigest()[:12]
     return f'<data {mark} from="{_line(source)}">\n{clean}\n</data {mark}>'
 
@@ -196,9 +196,9 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(_clean(text[: 2 * _LINE]).replace('"', "'").split())[:_LINE]
+    return " ".join(plain(text[: 2 * _LINE]).replace('"', "'").split())[:_LINE]
 
 
-def _clean(text: str) -> str:
+def plain(text: str) -> str:
     """Without terminal controls and invisible marks, which can hide words from people that a model still reads."""
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Co", "Cs"})
