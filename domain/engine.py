@@ -12,6 +12,7 @@ NOTICE = "NoticeWorkflow"
 
 SCHEDULE_PATROL = "patrol"
 SCHEDULE_UPKEEP = "upkeep"
+SCHEDULE_LOOK = "look"
 
 # EscalationWorkflow
 SIGNAL_ALERT = "alert"  # Alert

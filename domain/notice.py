@@ -32,6 +32,25 @@ class Notice(Value):
     link: str = ""
 
 
+class DigestCounts(Value):
+    """What one day's digest tells. The first group counts the day, the second is as it is now."""
+
+    patrols: int
+    watched_before: bool  # whether there was any patrol before that day
+    opened: int
+    resolved: int
+    self_healed: int
+    actions_done: int
+    actions_refused: int
+    tokens: int
+    cost_usd: float
+
+    services: int
+    down: int
+    needs_person: int
+    pending_approvals: int
+
+
 class Delivery(Value):
     """What one channel made of one notice. `channel` is our own id, never the address."""
 

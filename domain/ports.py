@@ -15,7 +15,7 @@ from domain.ids import ActionId, IncidentId, ServiceId, SessionId
 from domain.incident import Alert, Approval, IncidentState, Timeline
 from domain.inventory import Inventory, Service
 from domain.ledger import Permit, PermitAnswer, PermitOutcome, PermitRequest
-from domain.notice import Delivery, Notice
+from domain.notice import Delivery, DigestCounts, Notice
 from domain.session import Isolation, ModelCall, OutputLine, SessionOrder, SessionOutcome
 
 
@@ -365,9 +365,39 @@ class UpkeepRecords(Protocol):
 
     async def running_sessions(self) -> tuple[SessionId, ...]: ...
 
+    async def open_sessions(self) -> tuple[tuple[SessionId, int, str], ...]:
+        """(session, attempt, workflow id) of every process that was not written as ended."""
+        ...
+
+    async def session_lost(self, session: SessionId, attempt: int, at: datetime) -> None:
+        """End a process in the record whose workflow is gone."""
+        ...
+
+    async def approvals_of(self, incident: IncidentId) -> tuple[Approval, ...]: ...
+
+    async def actions_of(self, incident: IncidentId) -> tuple[Action, ...]: ...
+
+    async def digest(self, since: datetime, until: datetime) -> DigestCounts: ...
+
     async def open_incidents(self) -> tuple[tuple[IncidentId, str], ...]:
         """(incident, workflow id) of every incident that the record holds open."""
         ...
+
+
+class Folders(Protocol):
+    """The folders of sessions on disk."""
+
+    async def prune(self, before: datetime, keep: frozenset[SessionId]) -> int:
+        """Delete those that nothing was written to since, but none in `keep`. How many are gone."""
+        ...
+
+
+class DoorList(Protocol):
+    """Which doors are open, for sweeps."""
+
+    async def opened(self) -> tuple[SessionId, ...]: ...
+
+    async def close(self, session: SessionId) -> None: ...
 
 
 # ---------------------------------------------------------------- telling

@@ -201,3 +201,5 @@ class UpkeepOrder(Value):
 
     retention_days: int
     at: datetime
+    digest_at: str = ""  # HH:MM in `timezone`; empty: no digest
+    timezone: str = "UTC"

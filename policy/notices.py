@@ -5,7 +5,7 @@ from datetime import datetime
 from domain.action import Action
 from domain.ids import IncidentId
 from domain.incident import Approval
-from domain.notice import Notice, NoticeKind
+from domain.notice import DigestCounts, Notice, NoticeKind
 
 
 def _notice(incident: IncidentId, step: str, kind: NoticeKind, title: str, body: str) -> Notice:
@@ -95,6 +95,40 @@ def outcome_unknown(incident: IncidentId, action: Action, why: str) -> Notice:
     body = f"{action.kind} {action.target} was begun, and {why}. It will not be repeated. Please look at the service."
     title = f"{action.target}: outcome of {action.kind} is not known"
     return _notice(incident, f"unknown/{action.id}", NoticeKind.BROKEN, title, body)
+
+
+def interrupted(incident: IncidentId, why: str, begun: tuple[Action, ...]) -> Notice:
+    """The engine lost an escalation. What it had begun, only a person can judge now."""
+    left = ", ".join(f"{a.kind} {a.target}" for a in begun)
+    body = f"Incident {incident}: {why}. The next patrol looks at the service again."
+    if left:
+        body += f" Begun, and its outcome was never looked up: {left}. Please look at it."
+    return _notice(incident, "interrupted", NoticeKind.BROKEN, "An escalation was interrupted", body)
+
+
+def digest(day: str, counts: DigestCounts) -> Notice:
+    """What happened in the 24 hours before, in a few lines. A quiet day says so."""
+    state = f"{counts.services} service(s), {counts.patrols} patrol(s)"
+    money = f", {counts.cost_usd:.2f} USD" if counts.cost_usd else ""
+    tokens = f"model tokens: {counts.tokens}{money}"
+    waiting = counts.needs_person + counts.pending_approvals
+    if not counts.patrols:
+        title, first = "No patrol ran", "Nothing was watched in the last 24 hours. `tiercel doctor` says why."
+    elif waiting or counts.down:
+        title, first = "Something needs you", f"{counts.down} service(s) down, {waiting} thing(s) wait for you."
+    elif counts.opened:
+        title, first = "All well again", "Everything is healthy now."
+    else:
+        title, first = "All quiet", "All quiet."
+    parts = [first, f"{state}; {tokens}."]
+    if counts.opened or counts.actions_done or counts.actions_refused:
+        parts.append(
+            f"Incidents: {counts.opened} opened, {counts.resolved} resolved, {counts.self_healed} healed by themselves."
+            f" Actions: {counts.actions_done} done, {counts.actions_refused} refused."
+        )
+    return Notice(
+        key=f"digest/{day}", kind=NoticeKind.DIGEST, title=f"{title} ({day})", body="\n".join(parts), link="/"
+    )
 
 
 def reported(incident: IncidentId, title: str, summary: str) -> Notice:

@@ -17,6 +17,7 @@ from activities.sessions import SessionActivities, SessionSettings
 from activities.upkeep import UpkeepActivities
 from adapters.actions.router import EffectRouter
 from adapters.containers.choice import select
+from adapters.containers.folders import SessionFolders
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
 from adapters.database.notices import NoticeStore
@@ -52,6 +53,7 @@ async def compose(
     stack.push_async_callback(prober.close)
     escalations = TemporalEscalations(client, settings.escalation_policy, lambda: settings.dry_run, clock)
     ledger = TemporalLedger(client, UpdateSlots(settings.home / "run"))
+    doors = GatewayDoors(settings.home / "run" / "gateway.sock")
     engine = await select(settings, scripted=settings.scripted)
     texts = Texts(
         tiers={t: library.tier_prompt(t) for t in (1, 2, 3)},
@@ -71,7 +73,7 @@ async def compose(
         notices=NoticeActivities(AppriseNotifier(settings.apprise_urls), NoticeStore(pool), clock),
         sessions=SessionActivities(
             engine,
-            GatewayDoors(settings.home / "run" / "gateway.sock"),
+            doors,
             sessions,
             Briefing(sessions, health, texts),
             session_settings,
@@ -79,7 +81,15 @@ async def compose(
             telemetry.current_traceparent,
             clock,
         ),
-        upkeep=UpkeepActivities(UpkeepStore(pool), incidents, (engine,), workflow_runs(client), clock),
+        upkeep=UpkeepActivities(
+            UpkeepStore(pool),
+            incidents,
+            (engine,),
+            workflow_runs(client),
+            clock,
+            doors,
+            SessionFolders(settings.home / "sessions"),
+        ),
     )
 
 

@@ -19,7 +19,6 @@ from config.clock import SystemClock
 from config.settings import Settings, load
 from domain.engine import TASK_QUEUE_CONTROL, TASK_QUEUE_PROBES, TASK_QUEUE_SESSIONS
 from domain.errors import TiercelError
-from domain.work import UpkeepOrder
 from policy.redaction import redactor
 from worker import beat
 from worker.compose import compose
@@ -59,7 +58,7 @@ async def run(settings: Settings) -> None:
         activities = await compose(settings, pool, client, redact, stack)
         for worker in workers(client, activities, settings):
             await stack.enter_async_context(worker)
-        await seed(client, settings, UpkeepOrder(retention_days=settings.retention_days, at=SystemClock().now()))
+        await seed(client, settings, SystemClock().now())
         logs.logger("worker").info(
             "ready", sessions=settings.max_sessions, dry_run=settings.dry_run, scripted=settings.scripted
         )

@@ -60,6 +60,7 @@ class Activities:
             self.upkeep.prune,
             self.upkeep.sweep_orphans,
             self.upkeep.find_interrupted,
+            self.upkeep.write_digest,
         ]
 
     def probing(self) -> list[Callable[..., Any]]:

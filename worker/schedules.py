@@ -1,6 +1,6 @@
 """The schedules that make Tiercel move by itself. Seeded at every start; a change of settings changes them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio.client import (
     Client,
@@ -14,13 +14,27 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
 from config.settings import Settings
-from domain.engine import PATROL, SCHEDULE_PATROL, SCHEDULE_UPKEEP, TASK_QUEUE_CONTROL, UPKEEP
-from domain.incident import PatrolInput
+from domain.engine import (
+    ESCALATION,
+    PATROL,
+    SCHEDULE_LOOK,
+    SCHEDULE_PATROL,
+    SCHEDULE_UPKEEP,
+    TASK_QUEUE_CONTROL,
+    UPKEEP,
+)
+from domain.ids import IncidentId, ServiceId
+from domain.incident import Alert, EscalationInput, PatrolInput, Trigger
 from domain.work import UpkeepOrder
 
 UPKEEP_EVERY = timedelta(minutes=15)
+LOOK_PROMPT = (
+    "This is a regular look; no alert caused it. Go through the checks that apply to the declared services and judge"
+    " what probes cannot: ages, trends, words in logs. Escalate only for what a person should look at soon, and say why."
+)
 
 
 def patrol_spec(settings: Settings) -> ScheduleSpec:
@@ -46,9 +60,32 @@ def patrol_schedule(settings: Settings) -> Schedule:
     )
 
 
-def upkeep_schedule(settings: Settings, started: UpkeepOrder) -> Schedule:
-    """Retention, orphans, lost escalations."""
-    del settings
+def look_schedule(settings: Settings, now: datetime) -> Schedule:
+    """A regular look by tier 1, for what only a model can judge. It never acts: doubts go to a person."""
+    policy = settings.escalation_policy()
+    order = EscalationInput(
+        incident=IncidentId(""),  # every run names its own
+        alert=Alert(service=ServiceId(""), trigger=Trigger.LOOK, summary="regular look", at=now),
+        policy=policy.model_copy(update={"tiers": policy.tiers[:1]}),
+        prompt=LOOK_PROMPT,
+        dry_run=settings.dry_run,
+        requested_by="schedule",
+    )
+    every = timedelta(seconds=settings.look_every_s)
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            ESCALATION, order, id="escalation/look", task_queue=TASK_QUEUE_CONTROL, static_summary="regular look"
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=max(timedelta(seconds=10), every)),
+    )
+
+
+def upkeep_schedule(settings: Settings, now: datetime) -> Schedule:
+    """Retention, orphans, lost escalations, the daily digest."""
+    started = UpkeepOrder(
+        retention_days=settings.retention_days, at=now, digest_at=settings.digest_at, timezone=settings.timezone
+    )
     return Schedule(
         action=ScheduleActionStartWorkflow(
             UPKEEP, started, id="upkeep", task_queue=TASK_QUEUE_CONTROL, static_summary="upkeep"
@@ -77,7 +114,16 @@ async def ensure(client: Client, schedule_id: str, wanted: Schedule, memo: dict[
             await handle.trigger()
 
 
-async def seed(client: Client, settings: Settings, upkeep: UpkeepOrder) -> None:
+async def remove(client: Client, schedule_id: str) -> None:
+    """Delete a schedule that the settings no longer ask for."""
+    try:
+        await client.get_schedule_handle(schedule_id).delete()
+    except RPCError as e:
+        if e.status != RPCStatusCode.NOT_FOUND:
+            raise
+
+
+async def seed(client: Client, settings: Settings, now: datetime) -> None:
     """All schedules. The upkeep runs at once, because a start is when something may have been left behind."""
     await ensure(
         client,
@@ -86,6 +132,11 @@ async def seed(client: Client, settings: Settings, upkeep: UpkeepOrder) -> None:
         {"cron": settings.cron, "every_s": str(settings.interval_s)},
         trigger=False,
     )
+    if settings.look_every_s > 0:
+        memo = {"every_s": str(settings.look_every_s)}
+        await ensure(client, SCHEDULE_LOOK, look_schedule(settings, now), memo, trigger=False)
+    else:
+        await remove(client, SCHEDULE_LOOK)
     await ensure(
-        client, SCHEDULE_UPKEEP, upkeep_schedule(settings, upkeep), {"every_s": str(UPKEEP_EVERY.seconds)}, trigger=True
+        client, SCHEDULE_UPKEEP, upkeep_schedule(settings, now), {"every_s": str(UPKEEP_EVERY.seconds)}, trigger=True
     )

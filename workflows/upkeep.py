@@ -1,4 +1,7 @@
-"""Regular work behind the scenes: retention, orphans, and escalations that the engine lost."""
+"""Regular work behind the scenes: retention, orphans, the digest, and escalations that the engine lost."""
+
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -9,6 +12,8 @@ from domain.work import UpkeepOrder, UpkeepReport
 from workflows import options
 from workflows.notices import tell
 
+T = TypeVar("T")
+
 
 @workflow.defn(name=UPKEEP)
 class UpkeepWorkflow:
@@ -18,14 +23,28 @@ class UpkeepWorkflow:
     async def run(self, order: UpkeepOrder) -> UpkeepReport:
         """Each step by itself: one that fails does not stop the others."""
         order = order.model_copy(update={"at": workflow.now()})
-        interrupted = await workflow.execute_activity_method(UpkeepActivities.find_interrupted, **options.UPKEEP)
-        for notice in interrupted:
+        interrupted = await self._step(
+            workflow.execute_activity_method(UpkeepActivities.find_interrupted, **options.UPKEEP)
+        )
+        for notice in interrupted or ():
             await tell(notice)
-        swept = 0
-        pruned: dict[str, int] = {}
+        digest = await self._step(
+            workflow.execute_activity_method(UpkeepActivities.write_digest, order, **options.UPKEEP)
+        )
+        if digest is not None:
+            await tell(digest)
+        swept = await self._step(workflow.execute_activity_method(UpkeepActivities.sweep_orphans, **options.UPKEEP))
+        pruned = await self._step(workflow.execute_activity_method(UpkeepActivities.prune, order, **options.UPKEEP))
+        return UpkeepReport(
+            pruned=pruned.pruned if pruned else {},
+            swept=swept.swept if swept else 0,
+            interrupted=len(interrupted or ()),
+            digest=digest.key if digest else "",
+        )
+
+    async def _step(self, step: Awaitable[T]) -> T | None:
         try:
-            swept = (await workflow.execute_activity_method(UpkeepActivities.sweep_orphans, **options.UPKEEP)).swept
-            pruned = (await workflow.execute_activity_method(UpkeepActivities.prune, order, **options.UPKEEP)).pruned
+            return await step
         except ActivityError as e:
             workflow.logger.warning("upkeep left something undone: %s", e.cause)
-        return UpkeepReport(pruned=pruned, swept=swept, interrupted=len(interrupted))
+            return None

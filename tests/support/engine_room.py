@@ -262,7 +262,7 @@ async def engine_room(
     runner = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSTHROUGH))
     control = [
         records.open_incident, records.record, ledger_records.ledger_history, ledger_records.write_permit, ledger_records.write_note, permits.acquire_permit, permits.settle_permit,
-        actions.weigh, actions.perform, actions.reconcile, notices.channels, notices.send, patrol.raise_alerts, patrol.tell_recovered, patrol.finish_patrol, upkeep.prune, upkeep.sweep_orphans, upkeep.find_interrupted,
+        actions.weigh, actions.perform, actions.reconcile, notices.channels, notices.send, patrol.raise_alerts, patrol.tell_recovered, patrol.finish_patrol, upkeep.prune, upkeep.sweep_orphans, upkeep.find_interrupted, upkeep.write_digest,
     ]  # fmt: skip
     grace = timedelta(seconds=0.1)
     async with (
