@@ -4,18 +4,18 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
 
 from activities.actions import ActionActivities
 from activities.ledger import PermitActivities
-from domain.action import FINAL_STATES, Action, ActionAnswer, ActionRequest, ActionState, EffectResult
+from domain.action import FINAL_STATES, Action, ActionAnswer, ActionRequest, ActionState
 from domain.ids import ActionId, SessionId, action_id, approval_id
 from domain.incident import Approval, ApprovalState, Decision, DecisionAnswer
 from domain.ledger import PermitAnswer
-from domain.work import Performed, PerformOrder, SettleOrder, Weighed, WeighOrder
+from domain.work import Performed, Weighed, WeighOrder
 from policy import approvals, notices
 from workflows import options
 from workflows.case import Case, Clerk
+from workflows.effects import Effects
 from workflows.notices import tell
 
 
@@ -25,6 +25,7 @@ class ActionDesk:
     def __init__(self, case: Case, clerk: Clerk) -> None:
         self._case = case
         self._clerk = clerk
+        self._effects = Effects(case, clerk)
         self._answers: dict[ActionId, ActionAnswer] = {}
         self._lock = asyncio.Lock()
 
@@ -201,11 +202,11 @@ class ActionDesk:
         )
         stray = self._stray(action.session)
         if stray:  # closed, or its session ended, while the permit was fetched
-            await self._settle(action, f"nothing was done: {stray}", confirmed=False)
+            await self._effects.settle(action, f"nothing was done: {stray}", confirmed=False)
             return await self._refuse(action.id, action, stray)
         # From here on the same call is never performed again, whatever goes wrong below.
         self._answer(_begun(action))
-        performed = await self._perform_once(action)
+        performed = await self._effects.perform_once(action)
         return await self._finish(performed)
 
     async def quiet(self) -> None:
@@ -236,32 +237,6 @@ class ActionDesk:
             )
         )
 
-    async def _perform_once(self, action: Action) -> Performed:
-        order = PerformOrder(action=action)
-        try:
-            performed = await workflow.execute_activity_method(
-                ActionActivities.perform, order, **options.EFFECT, summary=f"{action.kind} {action.target}"
-            )
-        except ActivityError as e:
-            workflow.logger.warning("an effect's outcome is not known: %s", e.cause)
-            performed = Performed(
-                action=action, result=EffectResult(state=ActionState.UNKNOWN, message="the attempt was interrupted")
-            )
-        if performed.result.state != ActionState.UNKNOWN:
-            return performed
-        await self._clerk.action(
-            performed.action.model_copy(update={"state": ActionState.UNKNOWN, "message": performed.result.message}),
-            f"{action.kind} {action.target}: outcome unknown, looking it up",
-        )
-        try:
-            return await workflow.execute_activity_method(
-                ActionActivities.reconcile, order, **options.RECONCILE, summary=f"look up {action.kind} {action.target}"
-            )
-        except ActivityError as e:
-            message = f"its outcome could not be looked up: {e.cause or e}"[:500]
-            await tell(notices.outcome_unknown(self._case.start.incident, performed.action, message))
-            return Performed(action=performed.action, result=EffectResult(state=ActionState.UNKNOWN, message=message))
-
     async def _finish(self, performed: Performed) -> ActionAnswer:
         result = performed.result
         never_begun = (
@@ -281,18 +256,8 @@ class ActionDesk:
         await self._clerk.action(done, f"{done.kind} {done.target} {done.state}: {done.message}")
         said = f"{done.state}: {done.message}"
         answer = self._answer(ActionAnswer(action=done.id, decision="allow", state=done.state, message=said))
-        await self._settle(done, said[:300], confirmed=not never_begun)
+        await self._effects.settle(done, said[:300], confirmed=not never_begun)
         return answer
-
-    async def _settle(self, action: Action, outcome: str, *, confirmed: bool) -> None:
-        """A permit that cannot be settled goes on counting, which is the safe side."""
-        if action.permit is None:
-            return
-        settle = SettleOrder(service=action.target, permit=action.permit, confirmed=confirmed, outcome=outcome)
-        try:
-            await workflow.execute_activity_method(PermitActivities.settle_permit, settle, **options.PERMIT)
-        except ActivityError as e:
-            workflow.logger.warning("a permit could not be settled and goes on counting: %s", e.cause)
 
 
 def _begun(action: Action) -> ActionAnswer:
