@@ -51,10 +51,12 @@ def _batch(key: LogKey, lines: Sequence[OutputLine], render: RenderRows) -> byte
 async def woken(subscription: Subscription) -> bool:
     """Wait for something new; False where the time of a heartbeat passed without."""
     try:
-        await asyncio.wait_for(subscription.wake.wait(), PING_S)
+        async with asyncio.timeout(PING_S):  # `wait_for` of Python 3.11 makes a task per reader and event
+            await subscription.wake.wait()
     except TimeoutError:
         return False
-    await asyncio.sleep(COALESCE_S if subscription.changed else 0)
+    if subscription.changed:
+        await asyncio.sleep(COALESCE_S)
     return True
 
 
