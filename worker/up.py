@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
+from config import claude_cli
 from config.logging import secrets_of
 from config.settings import Settings
 from domain.errors import ConfigurationError
@@ -47,6 +48,7 @@ async def up(
         up_endpoints.remove(settings.home)  # a killed predecessor's addresses would pass for ours
         log = _log(settings, terminal)
         try:
+            await asyncio.to_thread(claude_cli.find, settings)  # the worker would only fail later, five times
             await _ports_free(settings)
             _raise_open_files()
             async with Stack(settings, log) as stack:
