@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import pytest
 
+from adapters.database import server_place
 from adapters.database.pool import Pool
 from config.settings import Settings, load
 from demo.host.handle import HostHandle
@@ -211,9 +212,7 @@ async def folder() -> AsyncGenerator[Path]:
     try:
         yield path
     finally:
-        location = path / "stage" / "tiercel" / "postgres" / "location"
-        if location.exists():
-            shutil.rmtree(location.read_text(encoding="utf-8").strip(), ignore_errors=True)
+        server_place.remove_outside(path / "stage" / "tiercel")
         if not os.environ.get("TIERCEL_TEST_KEEP"):
             shutil.rmtree(path, ignore_errors=True)
 
