@@ -44,6 +44,7 @@ class World:
     generation: dict[str, int] = field(default_factory=dict[str, int])
     interrupt_next: str = ""  # "before", "after": the next effect's outcome is unknown; "dies": its worker is gone
     blind: bool = False  # nobody can tell what became of an effect
+    begun: int = 0  # effects that were asked for, the waiting ones too
     effect_waits: asyncio.Event | None = None  # until it is set, effects do not begin
     rehearsal: str = ""
     probes_run: int = 0
@@ -97,6 +98,7 @@ class World:
         if self.interrupt_next == "before":
             self.interrupt_next = ""
             raise UnknownOutcomeError("the connection was lost")
+        self.begun += 1
         if self.effect_waits is not None:
             await self.effect_waits.wait()
         before = await self.state(service)

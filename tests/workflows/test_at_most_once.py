@@ -134,11 +134,7 @@ async def test_closing_lets_the_effect_under_way_end_and_begins_no_other(room: R
 
     room.scripts[2] = two
     handle = await room.escalate(room.alert("local/web"))
-    for _ in range(200):
-        view = await handle.query("view", result_type=EscalationView)
-        if any(a.state == ActionState.PERMITTED for a in view.actions):
-            break
-        await asyncio.sleep(0.05)
+    await eventually(lambda: room.world.begun == 1)
     await handle.execute_update("close", CloseRequest(actor="alice", reason="I do it"))
     room.world.effect_waits.set()
     assert (await result_of(handle)).state == IncidentState.CANCELLED
