@@ -234,8 +234,17 @@ class Reads:
         """What was sent about an incident, oldest first."""
         return tuple(await self._pool.values("notices_of_incident", NoticeRow, {"incident": incident}))
 
-    async def audit(self, after: str = "", limit: int = 50, target: str | None = None) -> Page[AuditRow]:
-        """Who did what, newest first, of one or all targets."""
-        params = {**position(after), "limit": limit + 1, "target": target}
-        rows = await self._pool.values("list_audit", AuditRow, params)
+    async def audit(
+        self, after: str = "", limit: int = 50, target: str | None = None, actor: str | None = None
+    ) -> Page[AuditRow]:
+        """Who did what, newest first, of one or all targets and actors."""
+        params = {**position(after), "limit": limit + 1, "target": target, "actor": actor}
+        name = (
+            "list_audit_of_target"
+            if target is not None
+            else "list_audit_of_actor"
+            if actor is not None
+            else "list_audit"
+        )
+        rows = await self._pool.values(name, AuditRow, params)
         return page(rows, limit, lambda row: cursor_of(row.at, str(row.id)))

@@ -277,3 +277,4 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_at ON audit (at DESC, id DESC);
 CREATE INDEX audit_target ON audit (target, at DESC);
+CREATE INDEX audit_actor ON audit (actor, at DESC, id DESC);

@@ -36,6 +36,7 @@ PAGES = {
     "services": "/services",
     "service": "/services/local/blog",
     "cooldowns": "/cooldowns",
+    "audit": "/audit",
     "run": "/runs/new",
     "about": "/about",
     "nothing": "/nothing",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from adapters.database.pool import Pool
 from domain.health import ProbeResult, ProbeStatus, ServiceHealth, ServiceStatus
 from domain.inventory import Inventory, InventoryProblem
-from tests.support.seed_blocks import WALLED, Stores, opened, order, probe, services
+from tests.support.seed_blocks import LOCAL, WALLED, Stores, opened, order, probe, services
 from tests.support.seed_stories import approved, handed_over, resolved, running, self_healed, waiting
 
 __all__ = ["WALLED", "Stores", "approved", "busy", "opened", "order", "quiet", "services"]
@@ -39,6 +39,7 @@ async def busy(pool: Pool, now: datetime) -> None:
     await handed_over(stores, now - timedelta(minutes=52))
     await waiting(stores, now - timedelta(minutes=6))
     await running(stores, now - timedelta(seconds=95))
+    await _audit(stores, now)
     await stores.health.patrol_finished(
         "patrol-busy", now - timedelta(minutes=2, seconds=6), now - timedelta(minutes=2), 11, 2, 1, 1
     )
@@ -94,6 +95,21 @@ async def _day_of_probes(stores: Stores, now: datetime, down: Sequence[str]) -> 
             )
         )
     await stores.health.save_probes(results, health, "seed")
+
+
+async def _audit(stores: Stores, now: datetime) -> None:
+    """People, sessions and code, newest last."""
+    told: tuple[tuple[int, str, str, str, str, dict[str, object]], ...] = (
+        (540, "session", "5f0c6a4e-blog-2", "action_requested", LOCAL + "blog", {"kind": "restart", "reason": "hung"}),
+        (539, "system", "ledger", "permit.granted", LOCAL + "blog", {"class": "restart", "slot": 1, "of": 2}),
+        (51, "session", "5f0c6a4e-paperless-2", "action.refused", LOCAL + "paperless", {"reason": "2 of 2 used"}),
+        (30, "web", "dashboard (127.0.0.1)", "snooze", LOCAL + "jellyfin", {"minutes": 60, "reason": "new <disk>"}),
+        (5, "session", "5f0c6a4e-postgres-2", "action_requested", LOCAL + "postgres", {"kind": "restart"}),
+        (2, "cli", "ada", "patrol", "patrol", {}),
+    )
+    for minutes, kind, actor, action, target, detail in told:
+        at = now - timedelta(minutes=minutes)
+        await stores.incidents.audit(f"seed-{minutes}", at, kind, actor, action, target, detail)
 
 
 async def _main() -> None:

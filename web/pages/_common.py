@@ -1,15 +1,19 @@
 """Small things that several handlers share: the page's frame, service addresses, answers to acts."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
+from adapters.database.records import Page
+from web import csv_text
 from web.errors import PageError
 from web.services.actions import Act
 from web.site import site_of
 
+T = TypeVar("T")
+EXPORT = 500  # rows per read of a download
 ALWAYS = ("approval",)  # topics that every page listens to: the number in the navigation
 
 
@@ -62,3 +66,24 @@ def acted(request: Request, act: Act, back: str, *, leave: bool = False) -> Resp
         return HTMLResponse("", headers={"HX-Redirect": back})
     html = site_of(request).renderer.fragment(request, "said.html", {"tone": "good", "text": act.message, "link": ""})
     return HTMLResponse(html, headers={"cache-control": "no-store"})
+
+
+async def csv_file(
+    name: str,
+    head: Iterable[str],
+    read: Callable[[str], Awaitable[Page[T]]],
+    cells: Callable[[T], Iterable[object]],
+    after: str,
+) -> Response:
+    """All rows from `after` on as a download, read page by page. The first page comes before the status is sent."""
+    first = await read(after)
+
+    async def rows() -> AsyncIterator[str]:
+        page = first
+        yield csv_text.lines([head, *(cells(row) for row in page.rows)])
+        while page.next:
+            page = await read(page.next)
+            yield csv_text.lines(cells(row) for row in page.rows)
+
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return StreamingResponse(rows(), media_type="text/csv; charset=utf-8; header=present", headers=headers)

@@ -1,6 +1,6 @@
-"""The list of incidents, with its filters in the address; the same as JSON."""
+"""The list of incidents, with its filters in the address; the same as JSON and as CSV."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,11 +12,12 @@ from adapters.database.records import IncidentFilter, IncidentRow, Page
 from domain.incident import CLOSED_STATES, IncidentState
 from web.errors import PageError
 from web.formats import words
-from web.pages._common import frame
+from web.pages._common import EXPORT, csv_file, frame
 from web.site import site_of
 
 LIVE = tuple(str(s) for s in IncidentState if s not in CLOSED_STATES)
 STATES = (("", "any"), ("live", "still open"), *((str(s), words(s)) for s in IncidentState))
+COLUMNS = tuple(f.name for f in fields(IncidentRow))
 TRIGGERS = ("", "patrol", "manual", "alert", "look")
 
 
@@ -76,7 +77,25 @@ async def handle_json(request: Request) -> Response:
     return JSONResponse(body, headers={"cache-control": "no-store"})
 
 
+async def handle_csv(request: Request) -> Response:
+    """GET /incidents.csv: every incident that the filter lets through."""
+    asked, which = await _asked(request)
+    insights = site_of(request).insights
+
+    async def read(after: str) -> Page[IncidentRow]:
+        return await insights.incidents(which, after, EXPORT)
+
+    return await csv_file(
+        "tiercel-incidents.csv", COLUMNS, read, lambda row: (getattr(row, c) for c in COLUMNS), asked.after
+    )
+
+
 async def _read(request: Request) -> tuple[Asked, Page[IncidentRow]]:
+    asked, which = await _asked(request)
+    return asked, await site_of(request).insights.incidents(which, asked.after)
+
+
+async def _asked(request: Request) -> tuple[Asked, IncidentFilter]:
     query = request.query_params
     asked = Asked(*(query.get(name, "").strip() for name in ("state", "service", "trigger", "after")))
     if asked.state not in {s for s, _ in STATES} or asked.trigger not in TRIGGERS:
@@ -84,6 +103,4 @@ async def _read(request: Request) -> tuple[Asked, Page[IncidentRow]]:
     insights = site_of(request).insights
     service = (await insights.resolve(asked.service) or asked.service.casefold()) if asked.service else ""
     states = LIVE if asked.state == "live" else (asked.state,) if asked.state else ()
-    return asked, await insights.incidents(
-        IncidentFilter(states=states, service=service, trigger=asked.trigger), asked.after
-    )
+    return asked, IncidentFilter(states=states, service=service, trigger=asked.trigger)

@@ -9,7 +9,15 @@ from cronsim import CronSim
 from pydantic import ValidationError
 
 from adapters.database.reads import Reads
-from adapters.database.records import IncidentFilter, IncidentRow, LedgerNoteRow, Page, PatrolRow, SessionRow
+from adapters.database.records import (
+    AuditRow,
+    IncidentFilter,
+    IncidentRow,
+    LedgerNoteRow,
+    Page,
+    PatrolRow,
+    SessionRow,
+)
 from config.settings import Settings
 from domain.action import Action, ActionState, CooldownClass
 from domain.health import ProbeResult
@@ -85,8 +93,8 @@ class Insights:
         """One page of incidents, newest first."""
         return await self._reads.incidents(which, after, limit)
 
-    async def incident(self, incident: str) -> IncidentView | None:
-        """One incident with everything that belongs to it."""
+    async def incident(self, incident: str, entries: int = 200) -> IncidentView | None:
+        """One incident with everything that belongs to it; of its history at most the newest `entries`."""
         row = await self._reads.incident(incident)
         if row is None:
             return None
@@ -95,7 +103,7 @@ class Insights:
             self._reads.actions_of(row.id),
             self._reads.approvals_of(row.id),
             self._reads.notices_of(row.id),
-            self._reads.timeline(row.id, limit=200),
+            self._reads.timeline(row.id, limit=entries),
             self._reads.model_use_of(row.id),
         )
         evidence = _alert_results(row.alert)
@@ -117,6 +125,12 @@ class Insights:
         results = await self._reads.probe_results(service, 30)
         names = {r.probe for r in evidence if r.service == service}
         return _newest_per_probe(r for r in results if not names or r.probe in names)
+
+    # ------------------------------------------------------------ audit
+
+    async def audit(self, target: str = "", actor: str = "", after: str = "", limit: int = ROWS) -> Page[AuditRow]:
+        """Who did what, newest first; `target` and `actor` as they were written, "" for any."""
+        return await self._reads.audit(after, limit, target=target or None, actor=actor or None)
 
     # ------------------------------------------------------------ logs
 

@@ -1,6 +1,5 @@
 SELECT id, at, actor_kind, actor, action, target, detail
 FROM audit
-WHERE (%(target)s::text IS NULL OR target = %(target)s)
-  AND (%(after_at)s::timestamptz IS NULL OR (at, id) < (%(after_at)s, %(after_key)s::bigint))
+WHERE (%(after_at)s::timestamptz IS NULL OR (at, id) < (%(after_at)s, %(after_key)s::bigint))
 ORDER BY at DESC, id DESC
 LIMIT %(limit)s
