@@ -19,4 +19,4 @@ if [ ! -s "$data/PG_VERSION" ]; then
     PGHOST=$sockets bash /docker-entrypoint-initdb.d/10-tiercel.sh
     pg_ctl --pgdata "$data" --wait --silent --mode fast stop
 fi
-exec "$@" --pgdata="$data" -c "unix_socket_directories=$sockets"
+exec "$@" -D "$data" -c "unix_socket_directories=$sockets"
