@@ -126,7 +126,7 @@ class Settings(BaseModel):
     web_port: int = Field(default=8080, ge=1, le=65535, description="Port of the dashboard")
 
     # Keeping
-    retention_days: int = Field(default=90, ge=1, description="Days that records are kept")
+    retention_days: int = Field(default=90, ge=8, description="Days that records are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Log level")
     log_json: bool = Field(default=False, description="Logs as JSON lines")
     log_time: bool = Field(default=True, description="Time in front of log lines; off where the reader adds it")

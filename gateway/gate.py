@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from claude.gate import ACT_TOOL, READ_TOOLS, GateCall, gate_answer
-from gateway.asking import LOWEST_ACTING_TIER, action_request
+from gateway.asking import LOWEST_ACTING_TIER, TOO_MANY_WISHES, action_request
 from gateway.session import MAX_JSON_BODY, SESSION, Session, bounded_body
 
 log = structlog.get_logger("gateway.gate")
@@ -56,6 +56,8 @@ async def _decide(session: Session, request: web.Request) -> tuple[Decision, str
     asked = action_request(session.door.session, call.tool_use_id, call.tool_input)
     if isinstance(asked, str):
         return _deny(session, call, asked)
+    if not session.may_wish(asked.tool_use_id):
+        return _deny(session, call, TOO_MANY_WISHES)
     answer = await session.behind.broker.consider(session.door.workflow_id, asked)
     match answer.decision:
         case "allow":

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from domain.action import ActionRequest
 from domain.base import Value
 from gateway import tools
-from gateway.asking import LOWEST_ACTING_TIER, action_request
+from gateway.asking import LOWEST_ACTING_TIER, TOO_MANY_WISHES, action_request
 from gateway.observer import ToolAnswer
 from gateway.session import MAX_JSON_BODY, SESSION, Session, bounded_body
 
@@ -146,7 +146,10 @@ async def _act(request: web.Request, session: Session, rpc: int | str, params: d
 def _checked(session: Session, pending: _Pending) -> ActionRequest | str:
     if session.door.tier < LOWEST_ACTING_TIER:
         return f"tier {session.door.tier} only observes; report and escalate"
-    return action_request(session.door.session, pending.tool_use_id, pending.arguments)
+    asked = action_request(session.door.session, pending.tool_use_id, pending.arguments)
+    if isinstance(asked, ActionRequest) and not session.may_wish(asked.tool_use_id):
+        return TOO_MANY_WISHES
+    return asked
 
 
 async def _stream(request: web.Request, session: Session, pending: _Pending) -> web.StreamResponse:

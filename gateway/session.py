@@ -1,7 +1,7 @@
 """What the handlers of one door share: whose door it is, and the ports behind it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -60,12 +60,26 @@ class Behind:
     progress_s: float = 5.0
 
 
+MAX_WISHES = 60  # per session; a repair needs a handful
+
+
 @dataclass
 class Session:
     """One open door. `door` is replaced when the session's next attempt opens it again."""
 
     door: Door
     behind: Behind
+    wishes: set[str] = field(default_factory=set[str])
+
+    def may_wish(self, tool_use_id: str) -> bool:
+        """Whether one more wish may reach the escalation. A repeated one may always.
+
+        A run of the engine takes 2,000 updates; a session that never stops asking must not use up those of a person.
+        """
+        if tool_use_id not in self.wishes and len(self.wishes) >= MAX_WISHES:
+            return False
+        self.wishes.add(tool_use_id)
+        return True
 
     def audit(self, key: str, action: str, target: str, detail: dict[str, object]) -> None:
         """Write one audit entry in the background."""

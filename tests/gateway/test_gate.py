@@ -9,6 +9,7 @@ import pytest
 
 from domain.errors import EngineUnavailableError
 from domain.ports import Door
+from gateway.session import MAX_WISHES
 from tests.support import gateway
 from tests.support.gateway import answer
 
@@ -140,3 +141,14 @@ async def test_what_cannot_be_sent_to_the_engine_is_refused_in_words(tmp_path: P
         )
         assert (decision, room.broker.considered) == ("deny", [])
         assert "params" in reason
+
+
+async def test_a_session_that_never_stops_asking_is_cut_off_and_a_repeated_call_is_not(tmp_path: Path):
+    async with gateway.room(tmp_path) as room:
+        room.broker.to_consider = answer("allow", "go on")
+        door = await room.open(tier=2)
+        calls = [ACT | {"tool_use_id": f"toolu_{n}"} for n in range(MAX_WISHES + 1)]
+        assert {(await ask(door, call))[0] for call in calls[:-1]} == {"allow"}
+        assert (await ask(door, calls[-1]))[0] == "deny"
+        assert (await ask(door, calls[0]))[0] == "allow"
+    assert len(room.broker.considered) == MAX_WISHES + 1
