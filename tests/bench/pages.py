@@ -1,0 +1,189 @@
+"""What a page costs over HTTP when the record is full: 1,000 and 100,000 incidents with sessions; `--large` a million.
+
+Every incident has a session, a model call, an action, three timeline and three audit entries; one of ten an approval.
+Goal: any page under 50 ms at the 95th percentile, and under 1.5 times its own time at the smallest size.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import psycopg
+
+from adapters.database.migrate import migrate
+from adapters.database.pool import Pool
+from tests.bench.figures import percentile, show
+from tests.support import seed
+from tests.support.browser import dashboard, settings_for
+from tests.support.postgres import TEMPLATE, TestServer
+
+SIZES = (1_000, 100_000)
+LARGE = 1_000_000
+WARM_UP, REQUESTS = 5, 40
+NOWHERE = "127.0.0.1:1"  # no engine: only the record is measured
+
+# One incident a minute, back from an hour ago; the newest five are open.
+FILL = (
+    """
+    CREATE TEMPORARY TABLE made AS
+    SELECT n, 'inc_bench_' || lpad(n::text, 8, '0') AS id, now() - interval '1 hour' - n * interval '1 minute' AS at,
+        (ARRAY['local/blog', 'local/postgres', 'local/redis', 'local/nginx', 'nas/backup'])[1 + n %% 5] AS service,
+        CASE WHEN n <= 5 THEN 'open' WHEN n %% 7 = 0 THEN 'self_healed' ELSE 'resolved' END AS state
+    FROM generate_series(1, %(size)s::integer) AS n
+    """,
+    """
+    INSERT INTO incident (id, service, affected, trigger, state, tier, summary, alert, workflow_id, run_id, dry_run,
+        scripted, opened_at, updated_at, closed_at)
+    SELECT id, service, ARRAY[service], 'patrol', state, 2, 'no answer within 5 s; restarted and verified', '{}',
+        'escalation/' || service, 'run', false, false, at, at, CASE WHEN state = 'open' THEN NULL ELSE at + interval '5 minutes' END
+    FROM made
+    """,
+    """
+    INSERT INTO session (id, attempt, incident, workflow_id, tier, model, engine, isolated, scripted, status, report,
+        input_tokens, output_tokens, cost_usd, lines, started_at, ended_at)
+    SELECT 'ses' || id, 1, id, 'escalation/' || service, 2, 'claude-sonnet-5-5', 'process', true, false, 'completed',
+        '{"summary": "restarted"}', 9000, 400, 0.02, 200, at, at + interval '1 minute'
+    FROM made
+    """,
+    """
+    INSERT INTO model_call (id, session, incident, at, model, status, input_tokens, output_tokens, cost_usd, scripted)
+    SELECT 'call' || id, 'ses' || id, id, at, 'claude-sonnet-5-5', 200, 9000, 400, 0.02, false FROM made
+    """,
+    """
+    INSERT INTO action (id, incident, session, tier, kind, target, digest, state, message, body, requested_at, finished_at)
+    SELECT 'act_' || id, id, 'ses' || id, 2, 'restart', service, 'd', 'done', 'restarted',
+        (SELECT body FROM action WHERE id = %(action)s) || jsonb_build_object('id', 'act_' || id, 'incident', id),
+        at, at + interval '2 seconds'
+    FROM made
+    """,
+    """
+    INSERT INTO approval (id, incident, workflow_id, action, digest, state, body, requested_at, expires_at, decided_at, decided_by)
+    SELECT 'apr_' || id, id, 'escalation/' || service, 'act_' || id, 'd', 'approved',
+        (SELECT body FROM approval LIMIT 1) || jsonb_build_object('id', 'apr_' || id, 'incident', id, 'state', 'approved',
+            'requested_at', at, 'decided_at', at),
+        at, at + interval '1 day', at, 'ada'
+    FROM made WHERE n % 10 = 0
+    """,
+    """
+    INSERT INTO timeline (key, incident, at, kind, tier, text)
+    SELECT id || '/' || k, id, at + k * interval '1 minute', 'action', 2, 'restarted' FROM made, generate_series(0, 2) AS k
+    """,
+    """
+    INSERT INTO audit (key, at, actor_kind, actor, action, target)
+    SELECT id || '/' || k, at, 'session', CASE WHEN n % 1000 = 0 THEN 'rare' ELSE 'ses' || n % 50 END, 'action_requested',
+        CASE WHEN n % 1000 = 1 THEN 'local/rare' ELSE service END
+    FROM made, generate_series(0, 2) AS k
+    """,
+)
+
+
+def fill(url: str, size: int) -> None:
+    """Rows by the server itself, with statistics as autovacuum would have made them."""
+    with psycopg.connect(url, autocommit=True, options="-c statement_timeout=0") as conn:
+        action = conn.execute("SELECT id FROM action ORDER BY requested_at DESC LIMIT 1").fetchone()
+        assert action is not None
+        for statement in FILL:
+            conn.execute(statement, {"size": size, "action": action[0]} if "%(" in statement else None)  # pyright: ignore[reportArgumentType]
+        conn.execute("VACUUM ANALYZE")
+
+
+def paths(size: int, middle: datetime) -> dict[str, str]:
+    """Every list page, its filters, and a page from the middle of the list."""
+    after = f"{middle:%Y%m%dT%H%M%S.%f}~"
+    return {
+        "overview": "/",
+        "incidents": "/incidents",
+        "incidents, one state": "/incidents?state=self_healed",
+        "incidents, still open": "/incidents?state=live",
+        "incidents, one service": "/incidents?service=nas/backup",
+        "incidents, no hit": "/incidents?state=cancelled",
+        "incidents, from the middle": f"/incidents?after={after}inc",
+        "incidents as JSON": "/incidents.json",
+        "one incident": f"/incidents/inc_bench_{size // 2:08}",
+        "post-mortem": f"/incidents/inc_bench_{size // 2:08}.md",
+        "approvals": "/approvals",
+        "services": "/services",
+        "one service": "/services/nas/backup",
+        "cooldowns": "/cooldowns",
+        "audit": "/audit",
+        "audit, one target": "/audit?target=local/rare",
+        "audit, one actor": "/audit?actor=rare",
+        "audit, target and actor": "/audit?target=local/blog&actor=rare",
+        "audit, from the middle": f"/audit?after={after}1",
+    }
+
+
+async def times_ms(web: aiohttp.ClientSession, path: str) -> list[float]:
+    """How long whole answers take, one after another."""
+    taken: list[float] = []
+    for _ in range(WARM_UP + REQUESTS):
+        began = time.perf_counter()
+        async with web.get(path) as answer:
+            await answer.read()
+            assert answer.status == 200, f"{path}: {answer.status}"
+        taken.append((time.perf_counter() - began) * 1000)
+    return taken[WARM_UP:]
+
+
+async def measure(server: TestServer, size: int, home: Path) -> dict[str, list[float]]:
+    """Fill a new database and ask for every page."""
+    url = server.create(TEMPLATE)
+    async with Pool(url) as pool:
+        now = datetime.now(UTC)
+        await seed.busy(pool, now)
+        began = time.perf_counter()
+        await asyncio.to_thread(fill, url, size)
+        show(f"{size:,} incidents with their rows, filled in", f"{time.perf_counter() - began:.1f} s")
+        settings = settings_for(url, home, temporal_address=NOWHERE)
+        async with dashboard(pool, settings) as opened, aiohttp.ClientSession(opened.url) as web:
+            middle = await opened.site.insights.incident(f"inc_bench_{size // 2:08}")
+            assert middle is not None
+            found = {name: await times_ms(web, path) for name, path in paths(size, middle.row.opened_at).items()}
+    server.drop(url)
+    return found
+
+
+def report(sizes: Sequence[int], found: Sequence[dict[str, list[float]]]) -> None:
+    """Per page and size p50 and p95, and the ratio of the medians to the smallest size."""
+    print(f"\n{'page':<28}" + "".join(f"{size:>14,} p50   p95" for size in sizes) + "   ratio of p50")
+    for name, smallest in found[0].items():
+        cells = "".join(f"{percentile(f[name], 0.5):>18.1f} {percentile(f[name], 0.95):>5.1f}" for f in found)
+        ratio = percentile(found[-1][name], 0.5) / percentile(smallest, 0.5)
+        print(f"{name:<28}{cells}   {ratio:>12.2f}")
+    slowest = max((percentile(taken, 0.95), name) for name, taken in found[-1].items())
+    print()
+    show(f"slowest page at {sizes[-1]:,} ({slowest[1]}), p95", f"{slowest[0]:.1f} ms", "under 50 ms")
+    if len(found) > 1:
+        worst = max((percentile(found[-1][n], 0.5) / percentile(found[0][n], 0.5), n) for n in found[0])
+        show(f"largest ratio to {sizes[0]:,} ({worst[1]})", f"{worst[0]:.2f}", "under 1.5")
+
+
+def new_template(url: str) -> None:
+    """Bring a database to the newest schema."""
+    asyncio.run(migrate(url))
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="./dev bench pages", description=__doc__)
+    parser.add_argument("--large", action="store_true", help="also a million (minutes, 3 GB of disk)")
+    parser.add_argument("--small", action="store_true", help="only a thousand")
+    asked = parser.parse_args()
+    sizes = SIZES[:1] if asked.small else (*SIZES, LARGE) if asked.large else SIZES
+    server = TestServer()
+    try:
+        server.start()
+        server.make_template(new_template)
+        with tempfile.TemporaryDirectory(prefix="tiercel-bench-") as home:
+            report(sizes, [asyncio.run(measure(server, size, Path(home))) for size in sizes])
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()
