@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -267,14 +268,14 @@ def test_children_that_can_never_start_are_refused(specs: tuple[ChildSpec, ...])
 
 
 PROGRAM = """
-import asyncio, sys, tempfile
+import asyncio, sys
 from pathlib import Path
 from worker.supervisor import Supervisor
 from worker.supervisor_child import ChildSpec
 from worker.supervisor_log import CombinedLog
 from worker.up import stopped_by_signals
 
-armed = Path(tempfile.mkdtemp()) / "armed"
+armed = Path(sys.argv[1])
 
 async def is_armed(pid):
     return armed.exists()
@@ -305,18 +306,19 @@ sys.exit(asyncio.run(main()))
 
 @asynccontextmanager
 async def other_process() -> AsyncIterator[tuple[asyncio.subprocess.Process, list[int]]]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY
-    )
-    assert process.stdout is not None
-    pids = [int(word) for word in (await process.stdout.readline()).split()]
-    assert len(pids) == 2
-    try:
-        yield process, pids
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+    with tempfile.TemporaryDirectory() as folder:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", PROGRAM, f"{folder}/armed"), stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY
+        )
+        assert process.stdout is not None
+        try:
+            pids = [int(word) for word in (await process.stdout.readline()).split()]
+            assert len(pids) == 2
+            yield process, pids
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
 
 async def all_dead(pids: list[int], seconds: float) -> bool:
