@@ -1,5 +1,6 @@
 """The state of one escalation, and its clerk who writes every step into the record."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -101,9 +102,18 @@ class Clerk:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._written = 0
+        self._meanwhile: asyncio.Task[None] | None = None
 
     async def state(self, state: IncidentState, summary: str = "", kind: str = "", **detail: Any) -> None:
         """The incident's new state, shown in the record, in the Temporal UI and to searches."""
+        await self.write(self._changed(state, summary, kind, detail))
+
+    def state_meanwhile(self, state: IncidentState, summary: str, kind: str, **detail: Any) -> None:
+        """As `state`, without waiting for the record. Whatever is written later is written after it."""
+        order = self._changed(state, summary, kind, detail)
+        self._meanwhile = asyncio.create_task(self._write_after(self._meanwhile, order))
+
+    def _changed(self, state: IncidentState, summary: str, kind: str, detail: dict[str, Any]) -> RecordOrder:
         case = self._case
         case.state = state
         case.summary = summary or case.summary
@@ -122,9 +132,7 @@ class Clerk:
         change = StateChange(
             incident=case.start.incident, state=state, tier=case.tier, summary=case.summary, at=workflow.now()
         )
-        await self.write(
-            RecordOrder(states=(change,), timeline=(self._entry(kind or state.value, case.summary, detail),))
-        )
+        return RecordOrder(states=(change,), timeline=(self._entry(kind or state.value, case.summary, detail),))
 
     async def note(self, kind: str, text: str, **detail: Any) -> None:
         """One line of the incident's history."""
@@ -174,6 +182,11 @@ class Clerk:
 
     async def write(self, order: RecordOrder) -> None:
         """All writes of one step. Waits as long as the record is away."""
+        await self._write_after(self._meanwhile, order)
+
+    async def _write_after(self, earlier: asyncio.Task[None] | None, order: RecordOrder) -> None:
+        if earlier is not None:
+            await asyncio.shield(earlier)  # whoever is cancelled while waiting must not take it along
         await workflow.execute_activity_method(RecordActivities.record, order, **options.RECORD)
 
     def _key(self) -> str:

@@ -103,7 +103,8 @@ class EscalationWorkflow:
             prompt=start.prompt,
         )
         await workflow.execute_activity_method(RecordActivities.open_incident, order, **options.RECORD)
-        await self._clerk.state(
+        # The look begins beside these lines of history: a person is waiting for it.
+        self._clerk.state_meanwhile(
             IncidentState.OPEN,
             start.alert.summary or start.prompt[:200] or "opened",
             kind="opened",

@@ -62,7 +62,7 @@ class TierRunner:
         ordinal = self._ordinals[tier.tier] = self._ordinals.get(tier.tier, 0) + 1
         session = session_id(info.workflow_id, info.first_execution_run_id, tier.tier, ordinal)
         case.tier = tier.tier
-        await self._clerk.state(
+        self._clerk.state_meanwhile(
             IncidentState.OPEN,
             f"tier {tier.tier} ({tier.name}) works on it",
             kind="tier_started",
