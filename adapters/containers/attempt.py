@@ -18,6 +18,8 @@ DOOR_URL = f"http://127.0.0.1:{DOOR_PORT}"  # claude.argv.DOOR_URL, which tests/
 LEASE_S = 12.0
 SWEEP_AGE_S = 60.0  # a sweep's list of sessions is older than the sweep: what was started since is not an orphan
 STDERR_TAIL_BYTES = 4096
+MAX_STREAM_BYTES = 128 << 20  # a session that says more is not listened to: its reader holds a whole line in memory
+_REASONS = ("exited", "timeout", "oom", "stopped", "lost", "lease")
 _DOOR_MODE = 0o755
 _SOCKET_MODE = 0o666
 _CODE = Path(__file__).resolve().parents[2]
@@ -117,10 +119,25 @@ def started(folder: Path) -> dict[str, object] | None:
     return files.read_json(str(folder / files.PROCESS))
 
 
+def mark_on_host(folder: Path) -> None:
+    """Note that this attempt's processes are this machine's own."""
+    _mark(folder).touch(mode=0o600)
+
+
+def on_host(folder: Path) -> bool:
+    """Whether the pids in process.json are this machine's. A container's session could write any pid there."""
+    return _mark(folder).exists()
+
+
+def _mark(folder: Path) -> Path:
+    return folder.parent.parent / f"on-host-{folder.name}"  # beside the folders that a session may see
+
+
 def age_s(folder: Path) -> float:
     """Seconds since somebody began to start this attempt; endless where nobody knows."""
     try:
-        return time.time() - (folder / files.LAUNCH).stat().st_mtime
+        # The folder above the attempt's own, in which a session in a container could make itself for ever young.
+        return time.time() - folder.parent.stat().st_mtime
     except FileNotFoundError:
         return float("inf")
 
@@ -128,7 +145,7 @@ def age_s(folder: Path) -> float:
 def ended(folder: Path) -> ExitState | None:
     """The recorded end."""
     raw = files.read_json(str(folder / files.EXIT))
-    if raw is None:
+    if raw is None or raw.get("reason") not in _REASONS:
         return None
     code, detail = raw.get("code"), str(raw.get("detail") or "")
     tail = "\n".join(part for part in (stderr_tail(folder), detail) if part)
@@ -144,23 +161,23 @@ def record_end(folder: Path, code: int | None, reason: str, detail: str) -> Exit
 
 def stderr_tail(folder: Path) -> str:
     """The last words of the command."""
-    try:
-        with (folder / files.STDERR).open("rb") as f:
-            size = f.seek(0, os.SEEK_END)
-            f.seek(max(0, size - STDERR_TAIL_BYTES))
-            return f.read().decode(errors="replace").strip()
-    except FileNotFoundError:
+    fd = files.open_plain(str(folder / files.STDERR))
+    if fd is None:
         return ""
+    try:
+        begin = max(0, os.fstat(fd).st_size - STDERR_TAIL_BYTES)
+        return os.pread(fd, STDERR_TAIL_BYTES, begin).decode(errors="replace").strip()
+    finally:
+        os.close(fd)
 
 
 def read(handle: Handle, offset: int, limit: int) -> bytes:
     """Output from `offset`; empty where there is none yet."""
-    try:
-        fd = os.open(handle.folder.attempt(handle.attempt) / files.STREAM, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    fd = files.open_plain(str(handle.folder.attempt(handle.attempt) / files.STREAM))
+    if fd is None:
         return b""
     try:
-        return os.pread(fd, limit, offset)
+        return os.pread(fd, max(0, min(limit, MAX_STREAM_BYTES - offset)), offset)
     finally:
         os.close(fd)
 

@@ -1,6 +1,7 @@
 """Sessions as containers without a network. The image's entry is the same runner as on the host."""
 
 import asyncio
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -87,7 +88,7 @@ class ContainerEngine:
     async def exited(self, handle: Handle) -> ExitState | None:
         """See `domain.ports.Engine`. The engine is asked at the end, and now and then whether the container lives."""
         folder = handle.folder.attempt(handle.attempt)
-        if _on_host(folder):
+        if attempt.on_host(folder):
             return host.exited(handle)
         ended = attempt.ended(folder)
         if ended is None and time.monotonic() - self._inspected.get(handle.identity, 0.0) < _INSPECT_EVERY_S:
@@ -103,14 +104,15 @@ class ContainerEngine:
     async def stop(self, handle: Handle, grace_s: float = 3.0) -> ExitState:
         """See `domain.ports.Engine`."""
         folder = handle.folder.attempt(handle.attempt)
-        if _on_host(folder):
+        if attempt.on_host(folder):
             return await host.stop(handle, grace_s)
         container = await self._find(handle.session, handle.attempt)
         if container is not None and container.status in {"running", "paused", "restarting", "created"}:
             if attempt.ended(folder) is None:
-                await asyncio.to_thread(
-                    files.write_atomic, str(folder / files.STOP), {"grace_s": grace_s}, durable=False
-                )
+                with contextlib.suppress(OSError):  # the session's folder may be full, or made unwritable by it
+                    await asyncio.to_thread(
+                        files.write_atomic, str(folder / files.STOP), {"grace_s": grace_s}, durable=False
+                    )
             await self._end(container, grace_s)
         self._inspected.pop(handle.identity, None)
         if attempt.ended(folder) is None and container is not None:
@@ -156,6 +158,7 @@ class ContainerEngine:
         return found
 
     async def _create(self, launch: Launch) -> Any:
+        await self._end_earlier(launch)
         uid = await self._uid()
         await asyncio.to_thread(attempt.prepare, launch, uid)
         attempt.open_socket(launch.folder)
@@ -171,6 +174,13 @@ class ContainerEngine:
             if e.status_code != _CONFLICT:
                 raise
             return await self._theirs(launch)
+
+    async def _end_earlier(self, launch: Launch) -> None:
+        """A session may have claimed its end and gone on; its next attempt must not share the door with it."""
+        for number in range(1, launch.attempt):
+            found = await self._find(launch.session, number)
+            if found is not None and found.status in {"running", "paused", "restarting"}:
+                await self._end(found, 0.0)
 
     async def _theirs(self, launch: Launch) -> Any:
         """Somebody was faster: their container is as good. Its name is taken before it can be found."""
@@ -257,9 +267,3 @@ class ContainerEngine:
         except APIError as e:
             if not isinstance(e, NotFound) and e.status_code != _CONFLICT:  # gone, or somebody else is removing it
                 raise TransientError(f"The Docker engine cannot remove a container: {e.explanation or e}") from e
-
-
-def _on_host(folder: Path) -> bool:
-    """Whether another engine started this attempt as a process of this machine."""
-    who = attempt.started(folder)
-    return who is not None and who.get("mode") != host.INSIDE

@@ -11,6 +11,7 @@ CLI_INSIDE = "/opt/tiercel/claude"
 CODE_INSIDE = "/opt/tiercel/code"
 NOBODY = 64_000  # the uid of sessions where the worker is root; belongs to no person
 TMP_BYTES = 256 << 20
+MAX_FILE_BYTES = 2 << 30
 
 LABEL_INSTALLATION = "tiercel.installation"
 LABEL_SESSION = "tiercel.session"
@@ -67,7 +68,11 @@ def arguments(
         "mem_limit": memory,
         "memswap_limit": memory,
         "nano_cpus": int(launch.limits.cpus * 1_000_000_000),
-        "ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}, {"Name": "nofile", "Soft": 4096, "Hard": 4096}],
+        "ulimits": [
+            {"Name": "core", "Soft": 0, "Hard": 0},
+            {"Name": "nofile", "Soft": 4096, "Hard": 4096},
+            {"Name": "fsize", "Soft": MAX_FILE_BYTES, "Hard": MAX_FILE_BYTES},
+        ],
         "log_config": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
     }
 

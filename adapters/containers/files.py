@@ -3,8 +3,10 @@
 # pathlib costs more time than everything that happens here before the first model request.
 # ruff: noqa: PTH105, PTH108, PTH123, PTH208
 
+import errno
 import json
 import os
+import stat
 
 PROCESS = "process.json"  # {pid, start_time, runner, inner}: who runs this attempt; its presence means "was started"
 EXIT = "exit.json"  # {code, reason, detail}: the end; written after the last byte of output
@@ -19,6 +21,28 @@ RUNNER_LOG = "runner.log"
 LEASE = "lease"  # in the session's folder: its time of change is the last sign of life of a worker
 
 
+MAX_JSON_BYTES = 1 << 20
+_NOT_PLAIN = (errno.ENOENT, errno.ELOOP, errno.ENXIO)  # missing, a link, a socket
+
+
+def open_plain(path: str) -> int | None:
+    """A descriptor of a plain file; None for anything else.
+
+    A session in a container may write into its attempt's folder: a link there would lead to any file of the host, and
+    a FIFO would hold its reader for ever.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as e:
+        if e.errno in _NOT_PLAIN:
+            return None
+        raise
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    return None
+
+
 def write_atomic(path: str, value: dict[str, object], *, keep: bool = False, durable: bool = True) -> bool:
     """Write JSON so that a reader sees all or nothing; `durable`: also after a power cut.
 
@@ -26,7 +50,7 @@ def write_atomic(path: str, value: dict[str, object], *, keep: bool = False, dur
     """
     scratch = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
     fd = os.open(
-        scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644
+        scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644
     )  # a container reads it as another uid
     try:
         os.write(fd, json.dumps(value).encode())
@@ -47,11 +71,17 @@ def write_atomic(path: str, value: dict[str, object], *, keep: bool = False, dur
 
 
 def read_json(path: str) -> dict[str, object] | None:
-    """The object in `path`; None where it is missing."""
+    """The object in `path`; None where there is none, or none that we wrote."""
+    fd = open_plain(path)
+    if fd is None:
+        return None
+    with open(fd, "rb") as f:
+        text = f.read(MAX_JSON_BYTES + 1)
+    if len(text) > MAX_JSON_BYTES:
+        return None
     try:
-        with open(path, "rb") as f:
-            return dict(json.load(f))
-    except FileNotFoundError:
+        return dict(json.loads(text))
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

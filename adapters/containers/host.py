@@ -21,7 +21,7 @@ def exited(handle: Handle) -> ExitState | None:
     if state := attempt.ended(folder):
         return state
     who = attempt.started(folder)
-    if who is not None and (who.get("mode") == INSIDE or _lives(who)):
+    if who is not None and (not attempt.on_host(folder) or _lives(who)):
         return None
     # It may have recorded its end between the two looks.
     return attempt.ended(folder) or attempt.record_end(folder, None, "lost", "its runner was killed")
@@ -58,7 +58,7 @@ async def sweep(sessions: Path, alive: frozenset[SessionId], min_age_s: float) -
         if (
             session in alive
             or who is None
-            or who.get("mode") == INSIDE
+            or not attempt.on_host(folder.attempt(number))
             or attempt.age_s(folder.attempt(number)) < min_age_s
         ):
             continue
@@ -90,7 +90,7 @@ def _signal(folder: Path, signum: int) -> None:
     """Signal the runner, and surely not a process that got its number since."""
     who = attempt.started(folder)
     pid = who.get("pid") if who else None
-    if who is None or not isinstance(pid, int) or who.get("mode") == INSIDE:
+    if who is None or not isinstance(pid, int) or not attempt.on_host(folder):
         return
     try:
         fd = os.pidfd_open(pid)

@@ -42,19 +42,21 @@ class LeaseKeeper:
         """One round. Returns how many sessions run. Old folders cost one look each until they change."""
         running = 0
         for folder in _folders(sessions_root):
-            attempts = folder / "attempts"
-            try:
-                change = attempts.stat().st_mtime_ns
-            except FileNotFoundError:
-                continue
-            if self._done.get(folder.name) == change:
-                continue
-            if _has_running(attempts):
-                running += 1
-                _renew(SessionFolder(root=folder))
-            else:
-                self._done[folder.name] = change
+            # Deleted under us, or made unreadable by its own session: no other session may end for that.
+            with contextlib.suppress(OSError):
+                running += self._renew_one(folder)
         return running
+
+    def _renew_one(self, folder: Path) -> int:
+        attempts = folder / "attempts"
+        change = attempts.stat().st_mtime_ns
+        if self._done.get(folder.name) == change:
+            return 0
+        if _has_running(attempts):
+            _renew(SessionFolder(root=folder))
+            return 1
+        self._done[folder.name] = change
+        return 0
 
 
 def _folders(sessions_root: Path) -> list[Path]:

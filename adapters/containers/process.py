@@ -87,6 +87,7 @@ class ProcessEngine:
                     "bwrap": str(self._bwrap),
                     "bwrap_args": sandbox.arguments(launch, binary, self._options),
                 }
+            attempt.mark_on_host(folder)
             files.write_atomic(str(folder / files.LAUNCH), plan, durable=False)
             await _run_runner(folder)
         who = await self._wait_for_start(folder)
