@@ -6,7 +6,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TextIO
 
 from config import claude_cli
@@ -14,8 +14,8 @@ from config.logging import secrets_of
 from config.settings import Settings
 from domain.errors import ConfigurationError
 from policy.redaction import redactor
-from worker import supervisor_outage, up_endpoints, up_ports
-from worker.supervisor import Event, Limits, Supervisor
+from worker import supervisor_disk, supervisor_outage, up_endpoints, up_ports
+from worker.supervisor import OWN_NAME, Event, Limits, Supervisor
 from worker.supervisor_child import ChildSpec
 from worker.supervisor_log import CombinedLog
 from worker.supervisor_outage import Notify
@@ -53,7 +53,10 @@ async def up(
             _raise_open_files()
             async with Stack(settings, log) as stack:
                 supervisor = Supervisor([*stack.specs(), *extra], log, limits=limits, on_event=on_event)
-                return await _run(stack, supervisor, stop, kill or asyncio.Event(), notify_fallback, outage_after_s)
+                disk = supervisor_disk.watch(settings.home, lambda text: log.write(OWN_NAME, text), notify_fallback)
+                return await _run(
+                    stack, supervisor, stop, kill or asyncio.Event(), notify_fallback, outage_after_s, disk
+                )
         finally:
             up_endpoints.remove(settings.home)
             log.close()
@@ -97,8 +100,10 @@ async def _run(
     kill: asyncio.Event,
     notify: Notify | None,
     outage_after_s: float,
+    disk: Coroutine[None, None, None],
 ) -> int:
     helpers = [
+        asyncio.create_task(disk),
         asyncio.create_task(_publish(stack, supervisor)),
         asyncio.create_task(_kill_when_asked(supervisor, kill)),
     ]
