@@ -17,6 +17,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.settings import Settings
+from domain.errors import TiercelError
 from policy.redaction import MASK, redactor
 
 Redact = Callable[[str], str]
@@ -77,12 +78,25 @@ def configure(
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *([] if settings.log_level == "debug" else [_fault_in_words]),
             structlog.processors.format_exc_info,
             _without_secrets(clean),
             *_rendering(settings, process),
         ],
     )
     _replace_handlers(_ThreadedHandler(stream or sys.stderr, formatter), settings.log_level.upper())
+
+
+def _fault_in_words(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A fault of ours says in one line what is wrong and what to do; its traceback would bury that (not in debug)."""
+    info: object = event.get("exc_info")
+    error = (
+        cast("tuple[object, ...]", info)[1] if isinstance(info, tuple) else sys.exc_info()[1] if info is True else info
+    )
+    fault = error if isinstance(error, TiercelError) else getattr(error, "__cause__", None)
+    if not isinstance(fault, TiercelError):
+        return event
+    return {**{key: value for key, value in event.items() if key != "exc_info"}, "error": str(fault)}
 
 
 def _rendering(settings: Settings, process: str) -> list[Processor]:

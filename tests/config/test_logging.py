@@ -11,6 +11,7 @@ import pytest
 
 from config.logging import configure, logger
 from config.settings import Settings
+from domain.errors import TransientError
 
 KEY = "sk-ant-api03-abcdefgh12345678"
 
@@ -116,3 +117,26 @@ def test_a_reader_that_stops_reading_does_not_stop_the_writer() -> None:
     writer.join(timeout=60)
     assert not writer.is_alive()  # 3 MB into a pipe of 64 KB that nobody reads
     os.close(read)  # now the thread gets an error instead of waiting for ever
+
+
+def test_a_fault_of_ours_is_one_line_and_any_other_keeps_its_traceback() -> None:
+    stream = io.StringIO()
+    configure(settings(), "worker", stream=stream)
+    try:
+        try:
+            raise TransientError("no Postgres answers; start it")
+        except TransientError as e:
+            raise RuntimeError("as the engine sees it") from e
+    except RuntimeError:
+        logging.getLogger("temporalio.activity").warning("Completing activity as failed", exc_info=True)
+        logger("a").exception("lost")
+    try:
+        raise ValueError("a mistake of ours")
+    except ValueError:
+        logger("a").exception("not expected")
+    logging.getLogger().handlers[-1].close()
+    first, second, third, *rest = stream.getvalue().splitlines()
+    assert "error='no Postgres answers; start it'" in first
+    assert "error='no Postgres answers; start it'" in second
+    assert "not expected" in third
+    assert rest[0].startswith("Traceback")
