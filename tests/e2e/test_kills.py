@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import aiohttp
+import psycopg
 import pytest
 import pytest_asyncio
 
@@ -20,11 +21,12 @@ from demo.faults import FAULTS, Fault
 from demo.host import tree
 from demo.host.handle import HostHandle
 from domain.action import ActionState
-from domain.ids import ServiceId
+from domain.ids import ServiceId, SessionId
 from domain.incident import IncidentState
 from tests.e2e import cast
 from tests.e2e.story import Story
 from tests.e2e.theatre import Theatre, theatre
+from worker import up_endpoints
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -121,14 +123,19 @@ def kill(here: Theatre, name: str) -> None:
     assert victims[0].kill()
 
 
-async def when(here: Theatre, name: str) -> None:
-    """Kill it as soon as it is there (a process that was killed a moment ago is being started again)."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        found = cast.clis(here.home) if name == "cli" else [p for n, p in here.children().items() if n == name]
-        if found and found[0].kill():
-            return
-        await asyncio.sleep(0.02)
+async def when(here: Theatre, name: str) -> str:
+    """Kill it as soon as it is there (what was killed a moment ago is being started again). Gives who it was.
+
+    Where no session runs any more, its door is killed instead, so that every round has its kills.
+    """
+    for patience_s, wanted in ((3.0 if name == "cli" else 20.0, name), (20.0, "gateway")):
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end:
+            found = cast.clis(here.home) if wanted == "cli" else [p for n, p in here.children().items() if n == wanted]
+            if found and found[0].kill():
+                return wanted
+            await asyncio.sleep(0.02)
+    return pytest.fail(f"there was no {name} to kill:\n{here.log[-2000:]}")
 
 
 # ---------------------------------------------------------------- chosen points
@@ -202,7 +209,7 @@ async def test_killed_web_does_not_disturb_and_its_reader_goes_on(campaign: Camp
         kill(here, "web")
         row = await story.until_state(IncidentState.RESOLVED)
         assert row.closed_at is not None
-        last = await here.read(lambda: here.here.reads.last_seq(session.id, session.attempt))  # type: ignore[arg-type]
+        last = await here.read(lambda: here.here.reads.last_seq(SessionId(session.id), session.attempt))
         await here.until("all lines for the reader", lambda: _true(len(seen) >= last), 30)
         reading.cancel()
 
@@ -243,6 +250,29 @@ async def test_killed_supervisor_leaves_nothing_and_the_next_start_finishes_the_
     campaign.points += 1
 
 
+# ---------------------------------------------------------------- the checks themselves
+
+
+async def test_the_checks_would_see_a_lost_line_and_a_doubled_effect(campaign: Campaign, here: Theatre) -> None:
+    async def nobody(story: Story) -> None:
+        await story.until_tier(2)
+
+    story = await play(campaign, here, "nobody, and the books are falsified afterwards", WEB, nobody)
+    await here.host.order("restart", "web")
+    endpoints = up_endpoints.read(here.home)
+    assert endpoints is not None
+    async with await psycopg.AsyncConnection.connect(endpoints.database_url) as connection:
+        newest = (await story.sessions())[-1]
+        await connection.execute(
+            "DELETE FROM session_output WHERE session = %s AND first_seq = (SELECT max(first_seq) FROM session_output WHERE session = %s)",
+            (newest.id, newest.id),
+        )
+    with pytest.raises(AssertionError, match="lost"):
+        await story.ended()
+    assert {f.kind for f in story.findings} == {"lost", "doubled"}
+    await here.all_up()
+
+
 # ---------------------------------------------------------------- random moments
 
 
@@ -258,7 +288,7 @@ async def test_killed_at_random_moments(campaign: Campaign, here: Theatre, numbe
         for after, victim in kills:
             await asyncio.sleep(max(0.0, story.began + after - time.monotonic()))
             await when(here, victim)
+            campaign.random += 1
 
     told = ", ".join(f"{victim} at {after:.2f} s" for after, victim in kills)
     await play(campaign, here, f"random {number}: {fault.service}, {told}", fault, act)
-    campaign.random += len(kills)
