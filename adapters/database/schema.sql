@@ -245,6 +245,7 @@ CREATE TABLE approval (
     CHECK ((decided_at IS NULL) = (state = 'pending'))
 );
 CREATE INDEX approval_pending ON approval (requested_at) WHERE state = 'pending';
+CREATE INDEX approval_decided ON approval (requested_at DESC, id DESC) WHERE state <> 'pending';
 CREATE INDEX approval_incident ON approval (incident, requested_at);
 
 -- ---------------------------------------------------------------- telling and remembering

@@ -27,11 +27,12 @@ LARGE = 1_000_000
 WARM_UP, REQUESTS = 5, 40
 NOWHERE = "127.0.0.1:1"  # no engine: only the record is measured
 
-# One incident a minute, back from an hour ago; the newest five are open.
+# One incident a minute, back from an hour ago; the newest five are open. Rare names lie at the far end, where a scan
+# from the newest on would come last, and are equally many at every size.
 FILL = (
     """
     CREATE TEMPORARY TABLE made AS
-    SELECT n, 'inc_bench_' || lpad(n::text, 8, '0') AS id, now() - interval '1 hour' - n * interval '1 minute' AS at,
+    SELECT n, %(size)s::integer - n AS oldest, 'inc_bench_' || lpad(n::text, 8, '0') AS id, now() - interval '1 hour' - n * interval '1 minute' AS at,
         (ARRAY['local/blog', 'local/postgres', 'local/redis', 'local/nginx', 'nas/backup'])[1 + n %% 5] AS service,
         CASE WHEN n <= 5 THEN 'open' WHEN n %% 7 = 0 THEN 'self_healed' ELSE 'resolved' END AS state
     FROM generate_series(1, %(size)s::integer) AS n
@@ -75,8 +76,8 @@ FILL = (
     """,
     """
     INSERT INTO audit (key, at, actor_kind, actor, action, target)
-    SELECT id || '/' || k, at, 'session', CASE WHEN n % 1000 = 0 THEN 'rare' ELSE 'ses' || n % 50 END, 'action_requested',
-        CASE WHEN n % 1000 = 1 THEN 'local/rare' ELSE service END
+    SELECT id || '/' || k, at, 'session', CASE WHEN oldest BETWEEN 0 AND 19 THEN 'rare' ELSE 'ses' || n % 50 END, 'action_requested',
+        CASE WHEN oldest BETWEEN 20 AND 39 THEN 'local/rare' ELSE service END
     FROM made, generate_series(0, 2) AS k
     """,
 )

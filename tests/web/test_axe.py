@@ -38,3 +38,18 @@ async def test_every_page_is_accessible_and_fits(house: Dashboard, chrome: Brows
         found += [f"{path}: {line}" for line in house.console if "404" not in line]
     await page.context.close()
     assert found == []
+
+
+async def test_the_head_of_a_page_fits_at_every_width(house: Dashboard, chrome: Browser):
+    page = await house.page(chrome)
+    wide: list[int] = []
+    for width in (320, 375, 640, 641, 768, 900, 920, 921, 1024, 1060, 1061, 1280):
+        await page.set_viewport_size({"width": width, "height": 700})
+        await page.goto(house.url + "/audit")
+        bar = "document.querySelector('.bar')"
+        if await page.evaluate(
+            f"{bar}.scrollWidth > {bar}.clientWidth || document.documentElement.scrollWidth > innerWidth"
+        ):
+            wide.append(width)
+    await page.context.close()
+    assert wide == []
