@@ -1,5 +1,6 @@
 """The scripted book against the real services: each fault is played with what the tools really say."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -59,6 +60,13 @@ class Session:
             turns.append(Turn(tool_result="\n".join(answers)))
         raise AssertionError("the book does not come to an end")
 
+    async def _settle(self, target: str) -> None:
+        """A busy machine takes a moment to answer again, and this book does not repeat a look."""
+        for _ in range(50):
+            if not await self._world.failing([self._world.service(target)]):
+                return
+            await asyncio.sleep(0.2)
+
     async def _tool(self, name: str, given: dict[str, object]) -> str:
         match name.rpartition("__")[2]:
             case "probe":
@@ -71,7 +79,9 @@ class Session:
                 if refusal:
                     return f"it would fail: {refusal}"
                 self.done.append(kind)
-                return (await self._world.act(str(given["target"]), kind)).message
+                result = await self._world.act(str(given["target"]), kind)
+                await self._settle(str(given["target"]))
+                return result.message
             case _:
                 return (await self._observer.services()).text
 

@@ -62,7 +62,7 @@ async def test_a_flapping_service_is_told_and_not_touched(room: Room) -> None:
 
         room.world.on_probe = up_again
         await patrol(room, f"flap-{n}")
-    for _ in range(100):
+    for _ in range(600):
         if room.world.told:
             break
         await asyncio.sleep(0.05)
