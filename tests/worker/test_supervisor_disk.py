@@ -16,9 +16,9 @@ def test_it_is_told_once_and_room_counts_only_well_above_the_bound() -> None:
 
 
 def test_the_words_name_the_place_and_the_remedy() -> None:
-    title, body = words(Path("/home/of/ours"), 3 << 20, low=True)
+    title, body = words(Path("/srv/ours"), 3 << 20, low=True)
     assert title == "Tiercel: the disk is full"
-    assert body.startswith("3 MB are left on the disk of /home/of/ours; free space there")
+    assert body.startswith("3 MB are left on the disk of /srv/ours; free space there")
 
 
 async def test_a_message_that_cannot_be_sent_does_not_end_the_watch(
