@@ -53,7 +53,7 @@ async def post(request: web.Request) -> web.StreamResponse:
         return web.json_response(_error(None, INVALID_REQUEST, "the message is too large"), status=413)
     try:
         parsed: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return web.json_response(_error(None, PARSE_ERROR, "not JSON"), status=400)
     if not isinstance(parsed, dict):
         return web.json_response(_error(None, INVALID_REQUEST, "one message at a time"), status=400)
@@ -63,7 +63,7 @@ async def post(request: web.Request) -> web.StreamResponse:
         return web.Response(status=202)  # an answer to something that we never asked
     if rpc is None:
         return web.Response(status=202)  # a notification
-    if not isinstance(rpc, (int, str)):
+    if not isinstance(rpc, (int, str)) or not _sendable(rpc):
         return web.json_response(_error(None, INVALID_REQUEST, "id must be a number or text"), status=400)
     params = _object(message.get("params"))
     if method == "tools/call" and params.get("name") == "act":
@@ -215,6 +215,11 @@ def _result(rpc: int | str, result: dict[str, Any]) -> dict[str, Any]:
 
 def _error(rpc: int | str | None, code: int, message: str) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": rpc, "error": {"code": code, "message": message}}
+
+
+def _sendable(rpc: int | str) -> bool:
+    """Whether the id can be written down again: half a character has no form on the wire."""
+    return isinstance(rpc, int) or not any("\ud800" <= c <= "\udfff" for c in rpc)
 
 
 def _object(value: object) -> dict[str, Any]:

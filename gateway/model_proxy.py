@@ -1,9 +1,8 @@
 """The Messages API of a session: checked, given the credential, passed through byte by byte, counted."""
 
 import io
-import json
 import time
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import structlog
@@ -12,6 +11,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from domain.session import ModelCall
+from gateway import model_request
 from gateway.credential import Refusal, credential_headers
 from gateway.meter import Meter
 from gateway.prices import cost_usd
@@ -55,7 +55,7 @@ async def _proxy(request: web.Request, path: str, *, counted: bool) -> web.Strea
     body = await bounded_body(request, MAX_MODEL_BODY)
     if body is None:
         return api_error(413, "request_too_large", f"the request is over {MAX_MODEL_BODY >> 20} MB")
-    wanted = _wanted(body)
+    wanted = model_request.read(body)
     refusal = _refused_model(session, wanted)
     if refusal:
         session.audit(f"model-{session.behind.new_id()}", "model_refused", wanted.model[:100], {"reason": refusal})
@@ -72,25 +72,9 @@ async def _proxy(request: web.Request, path: str, *, counted: bool) -> web.Strea
         return await call.run(request, path, headers, body)
 
 
-class _Wanted:
-    """The two fields of the body that matter here."""
-
-    def __init__(self, model: str, *, stream: bool) -> None:
-        self.model = model
-        self.stream = stream
-
-
-def _wanted(body: bytes) -> _Wanted:
-    try:
-        parsed: Any = json.loads(body)
-    except ValueError:
-        return _Wanted("", stream=False)
-    fields = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
-    model = fields.get("model")
-    return _Wanted(model if isinstance(model, str) else "", stream=fields.get("stream") is True)
-
-
-def _refused_model(session: Session, wanted: _Wanted) -> str:
+def _refused_model(session: Session, wanted: model_request.Wanted) -> str:
+    if wanted.refusal:
+        return wanted.refusal
     allowed = session.behind.upstream.models.get(session.door.tier)
     if allowed is None:
         return f"tier {session.door.tier} does not exist"
