@@ -1,7 +1,7 @@
 """Runs one process of a session: start or attach, copy its output into the record, tell what came of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -65,15 +65,16 @@ class SessionActivities:
         """From start (or attach) to outcome. Cancelled, it ends the process; at a worker's end, it lets it run."""
         async with beating():
             isolation = await self._engine.isolation()
-            await self._records.session_started(order, isolation, self._settings.scripted, self._clock.now())
+            recorded = self._records.session_started(order, isolation, self._settings.scripted, self._clock.now())
             refusal = self._refusal(order, isolation)
             if refusal:
+                await recorded
                 return await self._ended(
                     SessionOutcome(
                         session=order.session, attempt=order.attempt, status=SessionStatus.REFUSED, message=refusal
                     )
                 )
-            handle = await self._start(order)
+            handle = await self._start(order, recorded)
             outcome = await self._follow(order, handle)
             await self._doors.close(order.session)
             return await self._ended(outcome)
@@ -83,7 +84,8 @@ class SessionActivities:
             return "no credential for the model: set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN (from `claude setup-token`) and restart"
         return refusal_to_start(order.tier.tier, isolation, self._settings.scripted)
 
-    async def _start(self, order: SessionOrder) -> Handle:
+    async def _start(self, order: SessionOrder, recorded: Awaitable[None]) -> Handle:
+        """The record, the door and the briefing wait for three disks at once; the process waits for all of them."""
         folder = SessionFolder(root=self._settings.sessions_root / order.session)
         order = _from_what_is_left(order, folder)
         traceparent = self._traceparent()
@@ -98,8 +100,8 @@ class SessionActivities:
             dry_run=order.dry_run,
             traceparent=traceparent,
         )
-        brief = await self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
-        await self._doors.open(door)
+        planned = self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
+        brief, _, _ = await asyncio.gather(planned, self._doors.open(door), recorded)
         call = command(brief.plan)
         launch = Launch(
             session=order.session,
