@@ -155,7 +155,8 @@ async def dashboard(database_url: str) -> AsyncIterator[tuple[str, int]]:
         try:
             yield await answering(f"http://127.0.0.1:{port}"), process.pid
         finally:
-            process.terminate()
+            if process.returncode is None:
+                process.terminate()
             await process.wait()
 
 
