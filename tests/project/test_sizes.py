@@ -12,7 +12,9 @@ MAX_WORKFLOW = 250
 MAX_SQL = 50
 
 # name (file, or file::function) -> why it may be longer
-ALLOWED: dict[str, str] = {}
+ALLOWED: dict[str, str] = {
+    "tests/redteam/attack.py": "one list of attacks, copied alone into a sandbox where it can import nothing of ours",
+}
 
 
 def functions(*, tests: bool) -> dict[str, int]:
