@@ -84,7 +84,7 @@ def raw(data, wait=4.0, port=9000):
         return out
 
 
-def http(method, path, body=b"", headers=(), host="127.0.0.1:9000", wait=4.0):
+def http(method, path, body: object = b"", headers=(), host="127.0.0.1:9000", wait=4.0):
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(body)}", "Connection: close"]
     lines += [f"{k}: {v}" for k, v in headers]
@@ -113,7 +113,7 @@ def model(body, path="/model/v1/messages", headers=KEYED):
     return http("POST", path, body, headers)
 
 
-def mcp(params, rpc=1, method="tools/call"):
+def mcp(params, rpc: object = 1, method="tools/call"):
     return http("POST", "/mcp", {"jsonrpc": "2.0", "id": rpc, "method": method, "params": params})
 
 
@@ -179,7 +179,8 @@ def _():
     links = []
     for i, f in enumerate(T["files"]):
         links.append(f"{HERE}/link{i}")
-        os.path.lexists(links[-1]) or os.symlink(f, links[-1])
+        if not os.path.lexists(links[-1]):
+            os.symlink(f, links[-1])
     return search(links)
 
 
@@ -639,7 +640,8 @@ def _():
     except OSError as e:
         return False, f"{written >> 20} MB, then {e.strerror}"
     finally:
-        os.path.exists("/tmp/fill") and os.unlink("/tmp/fill")
+        if os.path.exists("/tmp/fill"):
+            os.unlink("/tmp/fill")
 
 
 @way("a file without a bound")
