@@ -267,19 +267,19 @@ FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}
 DEFAULT = "hung"
 
 
-def find(name: str) -> Fault:
-    """Raises ConfigurationError that lists the names."""
+def find(name: str, *more: str) -> Fault:
+    """Raises ConfigurationError that lists the names, with those of `more` that others know."""
     try:
         return FAULTS[name]
     except KeyError:
-        raise ConfigurationError(f"there is no fault '{name}'; choose one of {', '.join(FAULTS)}") from None
+        raise ConfigurationError(f"there is no fault '{name}'; choose one of {', '.join((*FAULTS, *more))}") from None
 
 
-def listing() -> str:
+def listing(*more: Fault) -> str:
     """What `--list` prints: one line per fault, then how it ends."""
-    width = max(len(name) for name in FAULTS)
+    width = max(len(fault.name) for fault in (*_ALL, *more))
     lines: list[str] = []
-    for fault in _ALL:
+    for fault in (*_ALL, *more):
         lines.append(f"{fault.name:<{width}}  {fault.about}")
         lines.append(f"{'':<{width}}  ends: {_ending(fault)}")
     return "\n".join(lines)

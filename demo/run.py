@@ -12,6 +12,7 @@ from rich.console import Console
 from adapters.containers.choice import container_engine, process_engine
 from adapters.database.pool import Pool
 from config.settings import Settings, load
+from demo.container import CONTAINER_KILLED
 from demo.faults import Fault, find, listing
 from demo.narrator import Narrator
 from demo.stage import Stage, stage
@@ -31,14 +32,15 @@ DEMO = Actor(kind="cli", name="demo")
 
 def list_faults() -> int:
     """Print the faults."""
-    sys.stdout.write(listing() + "\n")
+    sys.stdout.write(listing(CONTAINER_KILLED) + "\n")
     return 0
 
 
 def main(name: str, *, once: bool) -> int:
     """Run the demo. Exit code 0 only where the story ended as it should."""
     try:
-        return asyncio.run(_main(find(name), once=once))
+        fault = CONTAINER_KILLED if name == CONTAINER_KILLED.name else find(name, CONTAINER_KILLED.name)
+        return asyncio.run(_main(fault, once=once))
     except TiercelError as e:
         sys.stderr.write(f"demo: {e}\n")
         return 1
@@ -54,7 +56,7 @@ async def _main(fault: Fault, *, once: bool) -> int:
     ):
         Path(folder).chmod(0o755)  # Postgres may run as another user and must get through
         narrator.say("starting a database, a web app and a worker, and Tiercel to watch them ...")
-        async with stage(Path(folder) / "stage", load()) as set_up:
+        async with stage(Path(folder) / "stage", load(), containers=True) as set_up:
             set_up.receiver.said = narrator.heard
             running = asyncio.create_task(up(set_up.settings, stop=stop, kill=kill, terminal=None))
             story = asyncio.create_task(_tell(set_up, fault, narrator, once=once))

@@ -5,12 +5,13 @@ import os
 import shutil
 import socket
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.database import server_place
 from config.settings import Settings, load, variable_of
+from demo.container import board
 from demo.host.handle import HostHandle, remove_outside, start_host
 from demo.model.server import Running, serve
 from demo.receiver import Receiver, start_receiver
@@ -42,37 +43,57 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    root: Path, base: Settings | None = None, scenario: Path = SCENARIOS, pace: Mapping[str, object] = PACE
+    root: Path,
+    base: Settings | None = None,
+    scenario: Path = SCENARIOS,
+    pace: Mapping[str, object] = PACE,
+    *,
+    containers: bool = False,
 ) -> AsyncGenerator[Stage, None]:
     """Set it up in `root`, and take it down again. What runs below ends with this process, however it ends.
 
     The caller stops its Tiercel first. `root` stays, for who wants to read logs; nothing stays elsewhere.
+    `containers`: a service in a container joins, where a Docker engine can run it.
     """
     settings = base or load()
     _remove_outside(root)
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    receiver = await start_receiver()
-    model = None if settings.credential_kind else await serve(scenario, "127.0.0.1", 0)
-    host = await start_host(root / "host")
-    try:
-        update: dict[str, object] = {
-            **pace,
-            **_ports(settings),
-            "home": root / "tiercel",
-            "repos_dir": host.repos,
-            "units_socket": host.socket,
-            "apprise_urls": receiver.apprise_url,
-        }
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, _remove_outside, root)
+        receiver = await start_receiver()
+        stack.push_async_callback(receiver.stop)
+        model = None if settings.credential_kind else await serve(scenario, "127.0.0.1", 0)
         if model is not None:
-            update |= {"scripted": True, "model_url": model.url}
-        yield Stage(settings=_with(settings, update), host=host, receiver=receiver, model=model)
-    finally:
-        await host.stop()
-        if model is not None:
-            await model.close()
-        await receiver.stop()
-        await asyncio.to_thread(_remove_outside, root)
+            stack.push_async_callback(model.close)
+        host = await start_host(root / "host")
+        stack.push_async_callback(host.stop)
+        if containers:
+            host.container = await stack.enter_async_context(board(root / "board", host.repos, settings))
+        yield Stage(
+            settings=_set_up(settings, root, host, receiver, model, pace), host=host, receiver=receiver, model=model
+        )
+
+
+def _set_up(
+    settings: Settings,
+    root: Path,
+    host: HostHandle,
+    receiver: Receiver,
+    model: Running | None,
+    pace: Mapping[str, object],
+) -> Settings:
+    update: dict[str, object] = {
+        **pace,
+        **_ports(settings),
+        "home": root / "tiercel",
+        "repos_dir": host.repos,
+        "units_socket": host.socket,
+        "apprise_urls": receiver.apprise_url,
+    }
+    if model is not None:
+        update |= {"scripted": True, "model_url": model.url}
+    return _with(settings, update)
 
 
 def _remove_outside(root: Path) -> None:

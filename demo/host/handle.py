@@ -35,6 +35,7 @@ class HostHandle:
         self.database_url = str(announced["database_url"])
         self.client = UnitClient({LOCAL_NODE: self.socket})
         self.background: set[asyncio.Task[None]] = set()
+        self.container = ""  # the name of the container that joined, where one did
 
     @property
     def web_url(self) -> str:
