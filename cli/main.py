@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from typing import NoReturn
 
 import typer
@@ -42,7 +43,27 @@ def demo(
 
 
 def run() -> None:
-    """Entry point. No fault ends in a traceback: ours are one line with the remedy, others one line to report."""
+    """Entry point."""
+    try:
+        _run()
+    except SystemExit as end:
+        _leave(end)
+
+
+def _leave(end: SystemExit) -> NoReturn:
+    """Temporal's native threads can abort the interpreter while it ends, after everything was done and said.
+
+    A script would then see the exit code -6 of a command that succeeded. So the interpreter's own end is skipped.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if "temporalio.bridge" not in sys.modules:
+        raise end
+    os._exit(end.code if isinstance(end.code, int) else int(bool(end.code)))
+
+
+def _run() -> None:
+    """No fault ends in a traceback: ours are one line with the remedy, others one line to report."""
     logging.getLogger().addHandler(logging.NullHandler())  # a library's warnings would stand above our one line
     try:
         app()
