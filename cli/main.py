@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import typer
@@ -55,8 +56,9 @@ def _leave(end: SystemExit) -> NoReturn:
 
     A script would then see the exit code -6 of a command that succeeded. So the interpreter's own end is skipped.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # the reader of a pipe is gone; it wanted no more
+            stream.flush()
     if "temporalio.bridge" not in sys.modules:
         raise end
     os._exit(end.code if isinstance(end.code, int) else int(bool(end.code)))
