@@ -198,6 +198,18 @@ async def test_killed_while_parked_on_an_approval(campaign: Campaign, here: Thea
     campaign.points += 1
 
 
+async def test_an_approval_waits_through_a_restart_of_everything(campaign: Campaign, here: Theatre) -> None:
+    async def act(story: Story) -> None:
+        await story.until_state(IncidentState.WAITING)
+        await here.down()
+        await here.no_orphans()
+        await here.up()
+        await story.approve()
+
+    await play(campaign, here, "everything stopped and started while parked on an approval", DATABASE, act)
+    campaign.points += 1
+
+
 async def test_killed_web_does_not_disturb_and_its_reader_goes_on(campaign: Campaign, here: Theatre) -> None:
     seen: list[int] = []
 
