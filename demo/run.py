@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from adapters.containers.choice import container_engine, process_engine
 from adapters.database.pool import Pool
 from config.settings import Settings, load
 from demo.container import CONTAINER_KILLED
@@ -67,15 +66,7 @@ async def _main(fault: Fault, *, once: bool) -> int:
             with suppress(TiercelError):
                 await running
             stopped.cancel()
-            await _leave_nothing(set_up.settings)
             return code
-
-
-async def _leave_nothing(settings: Settings) -> None:
-    """A demo's home is deleted, so no later upkeep would find its sessions and containers."""
-    for engine in (process_engine(settings, sweep_age_s=0.0), container_engine(settings, sweep_age_s=0.0)):
-        with suppress(TiercelError):
-            await engine.sweep(frozenset())
 
 
 async def _outcome(

@@ -9,12 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.containers.choice import container_engine, process_engine
 from adapters.database import server_place
 from config.settings import Settings, load, variable_of
 from demo.container import board
 from demo.host.handle import HostHandle, remove_outside, start_host
 from demo.model.server import Running, serve
 from demo.receiver import Receiver, start_receiver
+from domain.errors import TiercelError
 
 SCENARIOS = Path(__file__).parent / "model" / "scenarios"
 
@@ -70,9 +72,9 @@ async def stage(
         stack.push_async_callback(host.stop)
         if containers:
             host.container = await stack.enter_async_context(board(root / "board", host.repos, settings))
-        yield Stage(
-            settings=_set_up(settings, root, host, receiver, model, pace), host=host, receiver=receiver, model=model
-        )
+        set_up = _set_up(settings, root, host, receiver, model, pace)
+        stack.push_async_callback(_end_sessions, set_up)
+        yield Stage(settings=set_up, host=host, receiver=receiver, model=model)
 
 
 def _set_up(
@@ -94,6 +96,13 @@ def _set_up(
     if model is not None:
         update |= {"scripted": True, "model_url": model.url}
     return _with(settings, update)
+
+
+async def _end_sessions(settings: Settings) -> None:
+    """This home will be deleted, so no later upkeep would find its sessions and containers."""
+    for engine in (process_engine, container_engine):
+        with suppress(TiercelError):  # no such engine here
+            await engine(settings, sweep_age_s=0.0).sweep(frozenset())
 
 
 def _remove_outside(root: Path) -> None:

@@ -14,12 +14,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.containers.choice import container_engine, process_engine
 from adapters.database.pool import Pool
 from adapters.database.records import IncidentDetail, IncidentRow
 from config.settings import load
 from demo.stage import PACE, SCENARIOS, Stage, environment, stage
-from domain.errors import TiercelError
 from tests.support.processes import free_ports
 from web.services.actions import Actor
 from web.services.factory import Services, services
@@ -113,7 +111,6 @@ async def full_stack(
                     yield FullStack(set_up, services(set_up.settings, pool), process, log)
             finally:
                 await _stop(process)
-                await _sweep(set_up)
 
 
 def _own_ports() -> dict[str, str]:
@@ -149,14 +146,3 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         process.kill()
         await process.wait()
         raise
-
-
-async def _sweep(set_up: Stage) -> None:
-    for engine in (
-        process_engine(set_up.settings, sweep_age_s=0.0),
-        container_engine(set_up.settings, sweep_age_s=0.0),
-    ):
-        try:
-            await engine.sweep(frozenset())
-        except TiercelError:
-            continue  # no such engine here
