@@ -11,6 +11,7 @@ from pathlib import Path
 
 from adapters.containers.choice import container_engine, process_engine
 from adapters.database import server_place
+from config.ports import free_ports
 from config.settings import Settings, load, variable_of
 from demo.container import board
 from demo.host.handle import HostHandle, remove_outside, start_host
@@ -138,7 +139,7 @@ def _ports(settings: Settings) -> dict[str, object]:
         "temporal_port": settings.temporal_port,
         "temporal_ui_port": settings.temporal_ui_port,
     }
-    return {name: port if _is_free(port) else _any_port() for name, port in wanted.items()}
+    return {name: port if _is_free(port) else free_ports(1)[0] for name, port in wanted.items()}
 
 
 def _is_free(port: int) -> bool:
@@ -147,9 +148,3 @@ def _is_free(port: int) -> bool:
         s.bind(("127.0.0.1", port))
         return True
     return False
-
-
-def _any_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])

@@ -2,8 +2,11 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+
+from config.ports import free_ports
 
 
 def choose(file: Path, names: tuple[str, ...]) -> dict[str, int]:
@@ -12,15 +15,18 @@ def choose(file: Path, names: tuple[str, ...]) -> dict[str, int]:
         known: dict[str, int] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
+    fresh = iter(free_ports(len(names)))
     with ExitStack() as held:
-        ports = {name: _take(held, known.get(name, 0)) for name in names}
+        ports = {name: _take(held, known.get(name), fresh) for name in names}
     file.write_text(json.dumps(ports), encoding="utf-8")
     return ports
 
 
-def _take(held: ExitStack, wanted: int) -> int:
+def _take(held: ExitStack, known: int | None, fresh: Iterator[int]) -> int:
     """Kept open until all are chosen, so that no two get the same."""
-    for port in (wanted, 0):
+    for port in (known, next(fresh)):
+        if port is None:
+            continue
         listener = held.enter_context(socket.socket())
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -28,5 +34,5 @@ def _take(held: ExitStack, wanted: int) -> int:
             listener.listen()
         except OSError:
             continue
-        return int(listener.getsockname()[1])
+        return port
     raise OSError("no free port on the loopback interface")

@@ -27,11 +27,11 @@ from adapters.database.incidents import IncidentStore
 from adapters.database.migrate import migrate
 from adapters.database.pool import Pool
 from adapters.database.sessions import SessionStore
+from config.ports import free_ports
 from domain.session import OutputLine
 from tests.bench.figures import percentile, show
 from tests.support import record
 from tests.support.postgres import TEMPLATE, TestServer
-from tests.support.processes import free_ports
 
 ROOT = Path(__file__).parents[2]
 BROWSERS = 200

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from adapters.engine.server import dev_server_argv
+from config.ports import free_ports
 from config.settings import load
 from tests.support import jaeger
 from tests.support.otlp import Collector
-from tests.support.processes import free_ports, listens, start, stop, wait_until
+from tests.support.processes import listens, start, stop, wait_until
 from tests.support.temporal_binary import binary
 
 pytestmark = pytest.mark.temporal

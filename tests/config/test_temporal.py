@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,17 +11,12 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
+from config.ports import free_ports
 from config.settings import Settings, load
 from config.temporal import DATA_CONVERTER, connect, identity
 from domain.errors import ConfigurationError, EngineUnavailableError
 from domain.health import ProbeResult
 from tests.support.temporal_binary import binary
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings(port: int, namespace: str = "default") -> Settings:
@@ -56,7 +50,7 @@ async def temporal(port: int, after_s: float = 0) -> AsyncIterator[None]:
 
 
 async def test_nobody_there_is_an_error_that_says_what_to_start() -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     with pytest.raises(
         EngineUnavailableError, match=rf"Temporal at 127\.0\.0\.1:{port} does not answer .*`tiercel up`"
     ):
@@ -65,7 +59,7 @@ async def test_nobody_there_is_an_error_that_says_what_to_start() -> None:
 
 @pytest.mark.temporal
 async def test_it_waits_for_a_server_that_starts_late_and_names_a_missing_namespace() -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     waiting = asyncio.create_task(connect(settings(port), wait_s=30))
     async with temporal(port, after_s=0.5):
         client = await waiting
@@ -78,7 +72,7 @@ async def test_it_waits_for_a_server_that_starts_late_and_names_a_missing_namesp
 
 @pytest.mark.temporal
 async def test_it_traces_once_where_the_process_traces(monkeypatch: pytest.MonkeyPatch) -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     async with temporal(port):
         plain = await connect(settings(port), wait_s=30)
         assert not [i for i in plain.config()["interceptors"] if isinstance(i, TracingInterceptor)]
@@ -100,5 +94,5 @@ async def test_warnings_of_the_core_go_to_our_log_and_not_to_standard_output(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), pytest.raises(EngineUnavailableError):
-        await connect(settings(free_port()))
+        await connect(settings(free_ports(1)[0]))
     assert capfd.readouterr().out == ""

@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from adapters.containers.image import build
+from config.ports import free_ports
 from config.settings import Settings
-from tests.support.processes import free_ports, start, stop, wait_until
+from tests.support.processes import start, stop, wait_until
 
 pytestmark = [
     pytest.mark.docker,

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from config.ports import free_ports
 from demo.faults import FAULTS
 from domain.incident import IncidentState
 from tests.e2e.story import Story
 from tests.e2e.theatre import FAST, REPOSITORY, SCENARIOS, Theatre, theatre
-from tests.support.processes import free_ports
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow, pytest.mark.postgres, pytest.mark.temporal]
 

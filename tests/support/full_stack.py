@@ -16,9 +16,9 @@ from pathlib import Path
 
 from adapters.database.pool import Pool
 from adapters.database.records import IncidentDetail, IncidentRow
+from config.ports import free_ports
 from config.settings import load
 from demo.stage import PACE, SCENARIOS, Stage, environment, stage
-from tests.support.processes import free_ports
 from web.services.actions import Actor
 from web.services.factory import Services, services
 from worker import up_endpoints

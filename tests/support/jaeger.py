@@ -21,8 +21,9 @@ from typing import Any
 import yaml
 
 from adapters.engine.build import JAEGER, build
+from config.ports import free_ports
 from config.settings import load
-from tests.support.processes import free_ports, listens, start, stop, wait_until
+from tests.support.processes import listens, start, stop, wait_until
 
 
 @dataclass(frozen=True)

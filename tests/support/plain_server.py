@@ -26,9 +26,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.engine.build import PLAIN_SERVER, build
+from config.ports import free_ports
 from config.settings import load
 from domain.engine import SEARCH_ATTRIBUTES
-from tests.support.processes import free_ports, listens, start, stop, wait_until
+from tests.support.processes import listens, start, stop, wait_until
 
 SERVICES = ("frontend", "matching", "history", "worker")
 TYPES = {

@@ -13,15 +13,6 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens on now, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-
-
 def start(argv: Sequence[str], log: Path, cwd: Path) -> subprocess.Popen[bytes]:
     """Start a server that writes to `log` and dies with us, however we die."""
     with log.open("ab") as output:

@@ -1,7 +1,6 @@
 """A real Temporal dev server per test: in memory, on loopback, with our search attributes."""
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,15 +8,9 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from config.ports import free_ports
 from domain.engine import SEARCH_ATTRIBUTES
 from tests.support.temporal_binary import binary
-
-
-def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 async def connect(address: str) -> Client:
@@ -33,7 +26,7 @@ async def connect(address: str) -> Client:
 @asynccontextmanager
 async def dev_server(db_file: Path | None = None, port: int | None = None) -> AsyncGenerator[tuple[Client, str], None]:
     """Yields a client and the address. Stopped by its pid at the end."""
-    port = port or free_port()
+    port = port or free_ports(1)[0]
     argv = [
         str(await asyncio.to_thread(binary)),
         "server",

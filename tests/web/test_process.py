@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.support.temporal import free_port
+from config.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,7 @@ async def answer(url: str) -> dict[str, object]:
 
 
 async def test_it_serves_and_ends_quickly_although_a_stream_is_open(database_url: str, tmp_path: Path):
-    port = free_port()
+    port = free_ports(1)[0]
     process = await start(tmp_path, DATABASE_URL=database_url, TIERCEL_WEB_PORT=str(port))
     try:
         health = await answer(f"http://127.0.0.1:{port}/healthz")
@@ -55,7 +55,7 @@ async def test_it_serves_and_ends_quickly_although_a_stream_is_open(database_url
 
 
 async def test_an_old_record_stops_the_start_with_the_command_that_fixes_it(empty_database_url: str, tmp_path: Path):
-    process = await start(tmp_path, DATABASE_URL=empty_database_url, TIERCEL_WEB_PORT=str(free_port()))
+    process = await start(tmp_path, DATABASE_URL=empty_database_url, TIERCEL_WEB_PORT=str(free_ports(1)[0]))
     assert process.stderr is not None
     said = (await asyncio.wait_for(process.stderr.read(), 20)).decode()
     assert await process.wait() == 1

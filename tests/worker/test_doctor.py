@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from config.ports import free_ports
 from config.settings import Settings, load
 from worker import doctor_machine, doctor_parts, doctor_settings
 from worker.doctor import Finding, examine, examine_environment
@@ -24,16 +25,10 @@ def worst(findings: object) -> Finding:
     return max((f for f in findings if isinstance(f, Finding)), key=lambda f: order[f.level])
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def test_everything_is_examined_changes_nothing_and_fits_into_json(tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     findings = await examine(
-        settings(tmp_path, TIERCEL_WEB_PORT=free_port(), TEMPORAL_ADDRESS=f"127.0.0.1:{free_port()}")
+        settings(tmp_path, TIERCEL_WEB_PORT=free_ports(1)[0], TEMPORAL_ADDRESS=f"127.0.0.1:{free_ports(1)[0]}")
     )
     assert sorted(tmp_path.iterdir()) == before
     names = [f.name for f in findings]
@@ -69,7 +64,7 @@ async def test_a_check_that_breaks_is_a_finding_and_hides_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor_machine.shutil, "disk_usage", lambda _path: 1 / 0)
-    findings = await examine(settings(tmp_path, TEMPORAL_ADDRESS=f"127.0.0.1:{free_port()}"))
+    findings = await examine(settings(tmp_path, TEMPORAL_ADDRESS=f"127.0.0.1:{free_ports(1)[0]}"))
     broken = [f for f in findings if f.name == "disk"]
     assert broken[0].level == "warn"
     assert "division by zero" in broken[0].cause
@@ -207,7 +202,7 @@ async def test_without_any_isolation_it_says_what_stops_and_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("adapters.containers.bubblewrap.find", lambda _cache: None)
-    nowhere = settings(tmp_path, TIERCEL_DOCKER_HOST=f"tcp://127.0.0.1:{free_port()}")
+    nowhere = settings(tmp_path, TIERCEL_DOCKER_HOST=f"tcp://127.0.0.1:{free_ports(1)[0]}")
     finding = worst(await doctor_parts.isolation(nowhere))
     assert finding.level == "fail"
     assert "tiers 2 and 3 refuse to start" in finding.cause
@@ -216,7 +211,7 @@ async def test_without_any_isolation_it_says_what_stops_and_what_to_install(
 
 
 async def test_a_given_temporal_or_postgres_that_does_not_answer_is_told(tmp_path: Path) -> None:
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     (finding,) = await doctor_parts.temporal(settings(tmp_path, TEMPORAL_ADDRESS=address))
     assert (finding.level, address in finding.cause) == ("fail", True)
     (finding,) = await doctor_parts.postgres(settings(tmp_path, DATABASE_URL=f"postgresql://u:swordfish@{address}/x"))

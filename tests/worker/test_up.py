@@ -15,6 +15,7 @@ import pytest
 
 from adapters.database import server_place
 from config import processes, temporal
+from config.ports import free_ports
 from config.settings import Settings, load
 from domain.errors import ConfigurationError, RecordUnavailableError
 from tests.support import listening
@@ -30,13 +31,7 @@ PROCESSES = ("postgres", "temporal", "gateway", "worker", "web")
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    ports: list[int] = []
-    sockets = [socket.socket() for _ in range(3)]
-    for probe in sockets:
-        probe.bind(("127.0.0.1", 0))
-        ports.append(probe.getsockname()[1])
-    for probe in sockets:
-        probe.close()
+    ports = free_ports(3)
     (tmp_path / "repos").mkdir()
     return {
         "TIERCEL_HOME": str(tmp_path / "home"),

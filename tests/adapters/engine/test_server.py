@@ -18,10 +18,11 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
 from adapters.engine import build, server
+from config.ports import free_ports
 from config.settings import Settings, load
 from domain.engine import SEARCH_ATTRIBUTES
 from domain.errors import ConfigurationError, EngineUnavailableError
-from tests.support.processes import free_ports, start, stop
+from tests.support.processes import start, stop
 
 PROGRAM = f"#!/bin/sh\necho 'temporal version {server.VERSION} (Server 1.31.2, UI 2.50.1)'\n"
 

@@ -17,6 +17,7 @@ from temporalio.worker import Worker
 from adapters.engine.broker import AGAIN, OVER, TemporalBroker
 from adapters.engine.client import TemporalEscalations
 from config.clock import SystemClock
+from config.ports import free_ports
 from config.settings import Settings
 from domain.action import ActionRequest
 from domain.engine import TASK_QUEUE_CONTROL
@@ -24,7 +25,7 @@ from domain.errors import EngineUnavailableError
 from domain.ids import ServiceId, SessionId
 from domain.incident import Alert, Trigger
 from tests.support.entity import CountingEscalation
-from tests.support.temporal import dev_server, free_port
+from tests.support.temporal import dev_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -160,7 +161,7 @@ async def test_a_broken_desk_denies_in_words(client: Client):
 
 
 async def test_a_server_that_is_away_is_a_denial_with_words():
-    away = await Client.connect(f"127.0.0.1:{free_port()}", data_converter=pydantic_data_converter, lazy=True)
+    away = await Client.connect(f"127.0.0.1:{free_ports(1)[0]}", data_converter=pydantic_data_converter, lazy=True)
     broker = TemporalBroker(away, away_patience_s=0.5)
     answer = await broker.consider("escalation/local/web", wish())
     assert (answer.decision, answer.message) == ("deny", AGAIN)
@@ -173,7 +174,7 @@ async def test_a_server_that_is_away_is_a_denial_with_words():
 
 
 async def test_an_action_survives_a_server_that_is_killed_while_it_runs(tmp_path: Path):
-    database, port = tmp_path / "temporal.db", free_port()
+    database, port = tmp_path / "temporal.db", free_ports(1)[0]
     async with AsyncExitStack() as first:
         client, _ = await first.enter_async_context(dev_server(database, port))
         worker = Worker(client, task_queue=TASK_QUEUE_CONTROL, workflows=[CountingEscalation])

@@ -16,13 +16,14 @@ from temporalio.worker import Worker
 
 from adapters.engine.client import TemporalLedger
 from adapters.engine.slots import UpdateSlots
+from config.ports import free_ports
 from domain.engine import TASK_QUEUE_CONTROL
 from domain.errors import EngineUnavailableError, FatalError
 from domain.ids import ledger_workflow_id
 from domain.ledger import PermitOutcome
 from tests.support.entity import CountingEscalation, CountingLedger
 from tests.support.ledger_callers import SERVICE, request
-from tests.support.temporal import dev_server, free_port
+from tests.support.temporal import dev_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LEDGER_ID = ledger_workflow_id(SERVICE)
@@ -98,7 +99,7 @@ def most_at_once(held: list[tuple[float, float]]) -> int:
 
 
 async def test_a_server_that_is_away_is_told_as_a_fault_that_waiting_may_heal(tmp_path: Path):
-    port = free_port()
+    port = free_ports(1)[0]
     client = await Client.connect(f"127.0.0.1:{port}", data_converter=pydantic_data_converter, lazy=True)
     ledger = TemporalLedger(client, UpdateSlots(tmp_path / "slots"), patience_s=0.5)
     with pytest.raises(EngineUnavailableError):
@@ -106,7 +107,7 @@ async def test_a_server_that_is_away_is_told_as_a_fault_that_waiting_may_heal(tm
 
 
 async def test_a_caller_that_is_cancelled_ends_and_frees_its_slot(tmp_path: Path):
-    client = await Client.connect(f"127.0.0.1:{free_port()}", data_converter=pydantic_data_converter, lazy=True)
+    client = await Client.connect(f"127.0.0.1:{free_ports(1)[0]}", data_converter=pydantic_data_converter, lazy=True)
     slots = UpdateSlots(tmp_path / "slots", per_entity=1)
     ledger = TemporalLedger(client, slots, patience_s=60)
     waiting = asyncio.create_task(ledger.acquire(request(1)))
