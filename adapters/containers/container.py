@@ -86,15 +86,16 @@ class ContainerEngine:
         return await asyncio.to_thread(attempt.read, handle, offset, limit)
 
     async def exited(self, handle: Handle) -> ExitState | None:
-        """See `domain.ports.Engine`. The engine is asked at the end, and now and then whether the container lives."""
+        """See `domain.ports.Engine`. The engine is asked at the end, and now and then whether the container lives.
+
+        The runner's record is not the end: it and the container's first process are still on their way out then.
+        """
         folder = handle.folder.attempt(handle.attempt)
         if attempt.on_host(folder):
             return host.exited(handle)
         ended = attempt.ended(folder)
         if ended is None and time.monotonic() - self._inspected.get(handle.identity, 0.0) < _INSPECT_EVERY_S:
             return None
-        if ended is not None and (ended.reason != "exited" or ended.code == 0):
-            return ended
         self._inspected[handle.identity] = time.monotonic()
         state = await self._state(handle)
         if state is not None and (state["Running"] or (ended is None and state["Status"] == "created")):
@@ -232,7 +233,7 @@ class ContainerEngine:
                 else "its container was ended or removed by somebody else"
             )
             return attempt.record_end(folder, state["ExitCode"] if state else None, reason, detail)
-        if not starved:
+        if not starved or ended.reason != "exited" or ended.code == 0:
             return ended
         files.write_atomic(
             str(folder / files.EXIT),

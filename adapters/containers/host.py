@@ -16,15 +16,20 @@ _KILL_S = 5.0
 
 
 def exited(handle: Handle) -> ExitState | None:
-    """The end, or None. `lost`: the runner was killed, and everything below it is gone."""
+    """The end, or None. `lost`: the runner was killed, and everything below it is gone.
+
+    The runner's record is not the end: it is still on its way out then. A runner that stays is killed by `stop`.
+    """
     folder = handle.folder.attempt(handle.attempt)
+    who = attempt.started(folder)
+    if who is not None and attempt.on_host(folder) and _lives(who):
+        return None
+    # Looked for after the runner was gone: it writes its record before.
     if state := attempt.ended(folder):
         return state
-    who = attempt.started(folder)
-    if who is not None and (not attempt.on_host(folder) or _lives(who)):
+    if who is not None and not attempt.on_host(folder):
         return None
-    # It may have recorded its end between the two looks.
-    return attempt.ended(folder) or attempt.record_end(folder, None, "lost", "its runner was killed")
+    return attempt.record_end(folder, None, "lost", "its runner was killed")
 
 
 async def stop(handle: Handle, grace_s: float) -> ExitState:

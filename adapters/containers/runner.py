@@ -250,6 +250,7 @@ def main(path: str) -> None:
     if spec.mode != "inside":
         bound_files()
     runner.run()
+    os._exit(0)  # everything is on disk; the relay's threads must not hold up the end of the session
 
 
 def _detach() -> None:

@@ -109,6 +109,13 @@ async def test_stop_ends_what_ignores_it_and_what_is_below(bench: Bench) -> None
     assert await bench.engine.exited(handle) == state
 
 
+async def test_an_end_is_told_when_nothing_of_the_session_is_left(bench: Bench) -> None:
+    for script, timeout_s in (("exit 0", 60), ("exit 3", 60), ("sleep 60 & sleep 60", 0.5)):
+        handle = await bench.engine.start_or_attach(bench.launch(script, timeout_s=timeout_s))
+        await bench.end(handle)
+        assert processes_with(handle.session) == []  # nor the runner, nor the container's first process
+
+
 async def test_stop_lets_it_end_by_itself_first(bench: Bench) -> None:
     handle = await bench.engine.start_or_attach(
         bench.launch("trap 'echo bye; exit 9' TERM; echo ready; while :; do sleep 0.1; done")
