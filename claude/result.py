@@ -12,10 +12,12 @@ from claude.events import ApiRetry, Init, Result
 from claude.gate import SERVER
 from domain.base import Value
 from domain.ports import ExitState
-from domain.session import Deferred, SessionStatus, TierReport, Usage
+from domain.session import Bound, Deferred, SessionStatus, TierReport, Usage
 
 RETRY_AFTER_S = {429: 60.0, 529: 30.0}  # the CLI does not tell the server's own retry-after
 _RETRY_AFTER_OTHER_S = 15.0
+BUDGET_EXHAUSTED = "budget exhausted"  # how the gateway says it, in an answer with status 402
+_NO_MONEY = "Budget exhausted: the session used up its money. Give its tier more with TIERCEL_TIER<n>_BUDGET_USD if that is too little."
 _CREDENTIAL = "Renew ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN (`claude setup-token`) and restart the gateway."
 
 
@@ -24,6 +26,7 @@ class Verdict(Value):
 
     status: SessionStatus
     message: str
+    bound: Bound = ""
     report: TierReport | None = None
     deferred: Deferred | None = None
     usage: Usage = Usage()
@@ -62,6 +65,7 @@ def _by_our_hand(ended: ExitState) -> Verdict | None:
         case "timeout":
             return Verdict(
                 status=SessionStatus.LIMIT,
+                bound="time",
                 message="The session used up its time. Give its tier more with TIERCEL_TIER<n>_TIMEOUT_S if that is too little.",
             )
         case "stopped":
@@ -106,12 +110,11 @@ def _by_error(result: Result) -> Verdict:
     reason = result.terminal_reason or result.subtype
     match result.subtype, reason:
         case "error_max_turns", _:
-            return Verdict(status=SessionStatus.LIMIT, message=f"The session used up its turns. {words}".strip())
-        case "error_max_budget_usd", _:
             return Verdict(
-                status=SessionStatus.LIMIT,
-                message="The session used up its money. Give its tier more with TIERCEL_TIER<n>_BUDGET_USD if that is too little.",
+                status=SessionStatus.LIMIT, bound="turns", message=f"The session used up its turns. {words}".strip()
             )
+        case "error_max_budget_usd", _:
+            return Verdict(status=SessionStatus.LIMIT, bound="money", message=_NO_MONEY)
         case "error_max_structured_output_retries", _:
             return Verdict(
                 status=SessionStatus.INVALID,
@@ -128,6 +131,8 @@ def _by_error(result: Result) -> Verdict:
 
 
 def _by_status(status: int, words: str) -> Verdict:
+    if status == 402 and f"gateway: {BUDGET_EXHAUSTED}" in words:
+        return Verdict(status=SessionStatus.LIMIT, bound="money", message=_NO_MONEY)
     if status in {401, 402, 403, 407}:
         return Verdict(
             status=SessionStatus.AUTH,

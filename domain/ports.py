@@ -208,6 +208,7 @@ class Door(Value):
     tier: int
     attempt: int
     folder: SessionFolder
+    budget_usd: float  # for the session, over all its processes
     scripted: bool = False
     dry_run: bool = False
     traceparent: str = ""
@@ -345,6 +346,10 @@ class ModelRecords(Protocol):
 
     async def model_call(self, call: ModelCall) -> None:
         """Keep one request. The same id twice is one row."""
+        ...
+
+    async def spent(self, session: SessionId) -> float:
+        """What the session's requests cost so far, in USD."""
         ...
 
 

@@ -57,6 +57,9 @@ class SessionStatus(StrEnum):
     STOPPED = "stopped"  # cancelled by us or by a person
 
 
+Bound = Literal["", "time", "turns", "money"]  # which bound ended a session with status `limit`
+
+
 class Deferred(Value):
     """The tool call on which a session is parked."""
 
@@ -104,6 +107,7 @@ class SessionOutcome(Value):
     attempt: int
     status: SessionStatus
     message: str = ""
+    bound: Bound = ""
     report: TierReport | None = None
     deferred: Deferred | None = None
     usage: Usage = Usage()

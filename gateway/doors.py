@@ -74,6 +74,7 @@ class DoorKeeper:
                 self._check(door)
                 async with self._lock:
                     await self._serve(door)
+                self._open[door.session].session.recall()
             except (ValueError, OSError, ConfigurationError) as e:
                 log.warning("door not reopened", folder=state.parent.name, error=str(e)[:300])
         return len(self._open)

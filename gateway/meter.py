@@ -6,6 +6,9 @@ from typing import Any, cast
 
 from gateway.prices import Tokens
 
+_DELTA = 78  # bytes of a delta event without its text
+_BYTES_PER_TOKEN = 3  # errs on the dear side
+
 MAX_LINE = 4 << 20  # a longer line is not parsed: only its tokens would be lost, never a byte of the stream
 
 
@@ -17,8 +20,9 @@ class Meter:
         self._rest = bytearray()
         self._skipping = False
         self._seen: dict[str, int] = {}
-        self.finished = not stream
-        """A stream's `message_stop` was seen."""
+        self._written = 0
+        self.finished = False
+        """The answer is whole: a stream's `message_stop`, or the figures of an answer in one piece, were seen."""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
@@ -31,9 +35,21 @@ class Meter:
     def close(self) -> None:
         """No more bytes come."""
         if not self._stream:
-            answer = _object(bytes(self._rest))
-            self._take(_mapping(answer.get("usage")))
+            usage = _mapping(_object(bytes(self._rest)).get("usage"))
+            self._take(usage)
+            self._written += len(self._rest)
+            self.finished = bool(usage)
         self._rest.clear()
+
+    def at_least(self, body_bytes: int) -> Tokens:
+        """What an answer that was cut has cost, from what was seen of it. Never nothing: the API read the request."""
+        seen = self.tokens
+        return seen.model_copy(
+            update={
+                "input": seen.input if seen.prompt else -(-body_bytes // _BYTES_PER_TOKEN),
+                "output": max(seen.output, -(-self._written // _BYTES_PER_TOKEN)),
+            }
+        )
 
     @property
     def tokens(self) -> Tokens:
@@ -64,6 +80,7 @@ class Meter:
     def _event(self, data: bytes) -> None:
         # Most events are text deltas; only these three matter, so the others are not even parsed.
         if b'"message_' not in data:
+            self._written += max(len(data) - _DELTA, 1)
             return
         event = _object(data)
         kind = event.get("type")
@@ -73,6 +90,8 @@ class Meter:
             self._take(_mapping(event.get("usage")))
         elif kind == "message_stop":
             self.finished = True
+        else:
+            self._written += max(len(data) - _DELTA, 1)
 
     def _take(self, usage: Mapping[str, Any]) -> None:
         # Later figures replace earlier ones: message_delta carries running totals, not additions.

@@ -10,11 +10,13 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from claude.result import BUDGET_EXHAUSTED
+from domain.errors import TransientError
 from domain.session import ModelCall
 from gateway import model_request
 from gateway.credential import Refusal, credential_headers
 from gateway.meter import Meter
-from gateway.prices import cost_usd
+from gateway.prices import Tokens, cost_usd, most_usd, named
 from gateway.session import MAX_MODEL_BODY, SESSION, Session, bounded_body
 from gateway.spans import model_span
 
@@ -31,6 +33,7 @@ PASSED_DOWN_PREFIXES = ("anthropic-ratelimit-",)
 CONNECT_S = 10.0
 SILENCE_S = 600.0  # the CLI's own watchdog is shorter; this only frees what it left behind
 OVERLOADED = 529
+OUT_OF_MONEY = 402  # the CLI gives up at once; after 400 it asks twice more
 
 
 def api_error(status: int, kind: str, message: str) -> web.Response:
@@ -56,7 +59,7 @@ async def _proxy(request: web.Request, path: str, *, counted: bool) -> web.Strea
     if body is None:
         return api_error(413, "request_too_large", f"the request is over {MAX_MODEL_BODY >> 20} MB")
     wanted = model_request.read(body)
-    refusal = _refused_model(session, wanted)
+    refusal = _refused_model(session, wanted, counted=counted)
     if refusal:
         session.audit(f"model-{session.behind.new_id()}", "model_refused", wanted.model[:100], {"reason": refusal})
         return api_error(400, "invalid_request_error", refusal)
@@ -66,13 +69,16 @@ async def _proxy(request: web.Request, path: str, *, counted: bool) -> web.Strea
         return api_error(403, "permission_error", added.message)
     headers = _filtered(request.headers)
     headers.update(added)
-    call = _Call(session, wanted.model, stream=wanted.stream, counted=counted)
+    call = _Call(session, wanted, len(body), counted=counted)
+    refused = await call.reserve() if counted else None
+    if refused is not None:
+        return refused
     with model_span(session, request.headers, wanted.model) as span:
         call.span = span
         return await call.run(request, path, headers, body)
 
 
-def _refused_model(session: Session, wanted: model_request.Wanted) -> str:
+def _refused_model(session: Session, wanted: model_request.Wanted, *, counted: bool) -> str:
     if wanted.refusal:
         return wanted.refusal
     allowed = session.behind.upstream.models.get(session.door.tier)
@@ -80,6 +86,10 @@ def _refused_model(session: Session, wanted: model_request.Wanted) -> str:
         return f"tier {session.door.tier} does not exist"
     if wanted.model != allowed:
         return f"this session may use {allowed} only"
+    if counted and not named(wanted.model):
+        return f"the price of {allowed} is not known, so no budget could hold; set TIERCEL_TIER{session.door.tier}_MODEL to another"
+    if counted and not wanted.max_tokens:
+        return "max_tokens must be a number of tokens"
     return ""
 
 
@@ -94,17 +104,36 @@ def _filtered(given: "CIMultiDict[str] | Any") -> CIMultiDict[str]:
 
 
 class _Call:
-    """One request upstream and its row in the record."""
+    """One request upstream, its money and its row in the record."""
 
-    def __init__(self, session: Session, model: str, *, stream: bool, counted: bool) -> None:
+    def __init__(self, session: Session, wanted: model_request.Wanted, body_bytes: int, *, counted: bool) -> None:
         self._session = session
-        self._model = model
+        self._wanted = wanted
+        self._body_bytes = body_bytes
         self._counted = counted
-        self._meter = Meter(stream=stream)
+        self._meter = Meter(stream=wanted.stream)
         self._begun = time.monotonic()
         self._at = session.behind.clock.now()
+        self._id = session.behind.new_id()
         self._status = OVERLOADED
+        self._free = False  # the API did not take the request
         self.span: Any = None
+
+    async def reserve(self) -> web.Response | None:
+        """Hold the money that this may cost at most. An answer for the session where there is none left."""
+        session = self._session
+        money, budget = await session.recalled(), session.door.budget_usd
+        bound = most_usd(self._wanted.model, self._body_bytes, self._wanted.max_tokens, self._at)
+        try:
+            if await money.reserve(self._id, bound, budget):
+                return None
+        except TransientError as e:
+            log.warning("model request refused", session=session.door.session, reason=str(e))
+            return api_error(OVERLOADED, "overloaded_error", str(e))
+        spent = f"{money.spent:.4f} of {budget:.4f} USD"
+        log.warning("budget exhausted", session=session.door.session, spent=spent)
+        session.audit(f"budget-{session.door.session}", "budget_exhausted", session.door.session, {"spent": spent})
+        return api_error(OUT_OF_MONEY, "billing_error", f"{BUDGET_EXHAUSTED}: this session used {spent}")
 
     async def run(self, request: web.Request, path: str, headers: CIMultiDict[str], body: bytes) -> web.StreamResponse:
         """Pass the request on and the answer back. Failures to reach the API look like an overloaded API."""
@@ -117,7 +146,12 @@ class _Call:
                 target, data=io.BytesIO(body), headers=headers, timeout=timeout, allow_redirects=False
             ) as answer:
                 self._status = answer.status
+                self._free = answer.status >= 400
                 return await self._pass_back(request, answer)
+        except aiohttp.ClientConnectorError as e:
+            self._free = True
+            log.warning("model API not reached", session=self._session.door.session, error=type(e).__name__)
+            return api_error(OVERLOADED, "overloaded_error", f"the model API cannot be reached ({type(e).__name__})")
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             # The words of the exception may hold the address, never a header.
             log.warning("model API not reached", session=self._session.door.session, error=type(e).__name__)
@@ -126,28 +160,40 @@ class _Call:
             self._record()
 
     async def _pass_back(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+        packed = ",".join(answer.headers.getall("Content-Encoding", ()))
+        if packed.lower() not in {"", "identity"}:
+            # Neither tokens nor the key could be seen in it.
+            return api_error(502, "api_error", f"the model API answered in {packed[:40]}, although it was asked not to")
+        key = self._session.behind.upstream.key
         response = web.StreamResponse(status=answer.status)
         for name, value in answer.headers.items():
             low = name.lower()
-            if low in PASSED_DOWN or low.startswith(PASSED_DOWN_PREFIXES):
-                response.headers.add(name, value)
+            if low in PASSED_DOWN or (low.startswith(PASSED_DOWN_PREFIXES) and key.text(name) == name):
+                response.headers.add(name, key.text(value))
         await response.prepare(request)
+        filtered = key.stream()
         try:
             async for chunk in answer.content.iter_any():
-                await response.write(chunk)
                 self._meter.feed(chunk)
+                if passed := filtered.feed(chunk):
+                    await response.write(passed)
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             # The status line is gone already. A clean end would pass for a whole answer, so the connection breaks.
             log.warning("model stream cut", session=self._session.door.session, error=type(e).__name__)
             if request.transport is not None:
                 request.transport.abort()
             return response
-        await response.write_eof()
+        await response.write_eof(filtered.rest())
         return response
+
+    def _tokens(self) -> Tokens:
+        if self._free or self._meter.finished or not self._counted:
+            return self._meter.tokens
+        return self._meter.at_least(self._body_bytes)
 
     def _record(self) -> None:
         self._meter.close()
-        tokens = self._meter.tokens
+        tokens = self._tokens()
         self.span.set_attributes(
             {
                 "http.response.status_code": self._status,
@@ -157,19 +203,26 @@ class _Call:
         )
         if not self._counted:
             return
-        session, behind = self._session, self._session.behind
+        session, behind, model = self._session, self._session.behind, self._wanted.model
+        cost = cost_usd(model, tokens, self._at)
+        try:
+            session.purse.settle(self._id, cost)
+        except TransientError as e:
+            log.warning(
+                "money not settled on disk; the reservation counts", session=session.door.session, reason=str(e)
+            )
         call = ModelCall(
-            id=behind.new_id(),
+            id=self._id,
             session=session.door.session,
             incident=session.door.incident,
             at=self._at,
-            model=self._model,
+            model=model,
             status=self._status,
             input_tokens=tokens.input,
             output_tokens=tokens.output,
             cache_read_tokens=tokens.cache_read,
             cache_write_tokens=tokens.cache_write,
-            cost_usd=cost_usd(self._model, tokens, self._at),
+            cost_usd=cost,
             latency_ms=(time.monotonic() - self._begun) * 1000,
             scripted=behind.upstream.scripted or session.door.scripted,
         )

@@ -12,6 +12,7 @@ from domain.base import Value
 _ELSEWHERE = ("mcp_servers", "container")  # the API would call these servers, or use the owner's containers
 # Tools that the session itself carries out. Every other type is carried out by the API.
 _OWN_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_", "tool_search_tool_")
+MOST_TOKENS = 10_000_000  # more than any model writes
 _OWN_SOURCES = frozenset({"base64", "text", "content"})
 
 
@@ -20,6 +21,7 @@ class Wanted(Value):
 
     model: str = ""
     stream: bool = False
+    max_tokens: int = 0  # 0: none, or nonsense
     refusal: str = ""
 
 
@@ -31,7 +33,12 @@ def read(body: bytes) -> Wanted:
         return Wanted(refusal=str(e) if isinstance(e, _AmbiguousError) else "the body is not JSON in UTF-8")
     fields = _object(parsed)
     model = fields.get("model")
-    wanted = Wanted(model=model if isinstance(model, str) else "", stream=fields.get("stream") is True)
+    most = fields.get("max_tokens")
+    wanted = Wanted(
+        model=model if isinstance(model, str) else "",
+        stream=fields.get("stream") is True,
+        max_tokens=most if type(most) is int and 0 < most <= MOST_TOKENS else 0,
+    )
     try:
         refusal = _refusal(fields)
     except RecursionError:

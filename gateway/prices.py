@@ -74,14 +74,20 @@ PRICES: tuple[Price, ...] = (
     _price("claude-opus-4-8", (5, 25, 6.25, 10, 0.50)),
     _price("claude-fable-5-2", (8, 40, 10, 16, 0.20)),
 )
+KNOWN = frozenset(p.model for p in PRICES)
 _UNKNOWN = "claude-opus-5-5"  # an unknown model counts as a dear one, so that a budget errs on the safe side
+_HIDDEN = 2_000  # tokens that the API adds by itself, for tools
+
+
+def named(model: str) -> str:
+    """The model's name in the table, or "" where its price is not known. `...-20251001` means the undated one."""
+    return next((name for name in (model, model.rpartition("-")[0]) if name in KNOWN), "")
 
 
 def price_of(model: str, at: datetime) -> Price:
     """The rates of `model` at a moment. A dated id (`claude-haiku-4-5-20251001`) means its undated one."""
     day = at.astimezone(UTC).date()
-    known = {p.model for p in PRICES}
-    wanted = next((name for name in (model, model.rpartition("-")[0]) if name in known), _UNKNOWN)
+    wanted = named(model) or _UNKNOWN
     dated = [p for p in PRICES if p.model == wanted]
     return max((p for p in dated if p.since <= day), key=lambda p: p.since, default=dated[0])
 
@@ -98,3 +104,12 @@ def cost_usd(model: str, tokens: Tokens, at: datetime) -> float:
     )
     factor = p.long_factor if tokens.prompt > LONG_PROMPT else 1.0
     return plain * factor / PER
+
+
+def most_usd(model: str, body_bytes: int, max_tokens: int, at: datetime) -> float:
+    """What a request can cost at most. A token is at least one byte of the body."""
+    p = price_of(model, at)
+    prompt = body_bytes + _HIDDEN
+    factor = p.long_factor if prompt > LONG_PROMPT else 1.0
+    dearest = max(p.input, p.cache_write_5m, p.cache_write_1h)
+    return (prompt * dearest + max_tokens * p.output) * factor / PER

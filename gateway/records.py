@@ -11,7 +11,7 @@ from adapters.database.model_calls import ModelCallStore
 from adapters.database.pool import Pool
 from domain.errors import RecordUnavailableError
 from domain.health import ServiceHealth
-from domain.ids import ServiceId
+from domain.ids import ServiceId, SessionId
 from domain.inventory import Inventory
 from domain.session import ModelCall
 
@@ -30,6 +30,10 @@ class LateRecords:
     async def model_call(self, call: ModelCall) -> None:
         """Keep one request. The same id twice is one row."""
         await ModelCallStore(await self._connected()).model_call(call)
+
+    async def spent(self, session: SessionId) -> float:
+        """What the session's requests cost so far, in USD."""
+        return await ModelCallStore(await self._connected()).spent(session)
 
     async def audit(
         self, key: str, at: datetime, actor_kind: str, actor: str, action: str, target: str, detail: dict[str, object]

@@ -1,18 +1,27 @@
 """What the handlers of one door share: whose door it is, and the ports behind it."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol
 
 import aiohttp
+import structlog
 from aiohttp import web
 from opentelemetry.trace import Tracer
 
+from domain.errors import TransientError
 from domain.ports import Broker, Clock, Door, ModelRecords
+from gateway import purse
 from gateway.credential import Credential
+from gateway.key_filter import KeyFilter
 from gateway.observer import Observer
+from gateway.purse import Purse
 from gateway.recorder import Recorder
+
+log = structlog.get_logger("gateway.session")
 
 MAX_MODEL_BODY = 32 << 20  # the API's own bound
 MAX_JSON_BODY = 1 << 20
@@ -39,6 +48,11 @@ class Upstream:
     models: dict[int, str]
     scripted: bool = False
 
+    @cached_property
+    def key(self) -> KeyFilter:
+        """Takes the credential out of what comes back."""
+        return KeyFilter(self.credential.secret.get_secret_value())
+
 
 @dataclass(frozen=True)
 class Behind:
@@ -61,6 +75,7 @@ class Behind:
 
 
 MAX_WISHES = 60  # per session; a repair needs a handful
+RECALL_S = 3.0  # the record may be away; the session's own file is then what is known of its money
 
 
 @dataclass
@@ -70,6 +85,29 @@ class Session:
     door: Door
     behind: Behind
     wishes: set[str] = field(default_factory=set[str])
+    purse: Purse = field(init=False)
+    _recalling: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.purse = Purse(self.door.folder.root / purse.FILE)
+
+    def recall(self) -> None:
+        """Ask the record, in the background, what the session has spent under an earlier gateway."""
+
+        async def ask() -> None:
+            try:
+                async with asyncio.timeout(RECALL_S):
+                    self.purse.at_least(await self.behind.records.spent(self.door.session))
+            except (TransientError, TimeoutError) as e:
+                log.warning("the record was not asked for money spent", session=self.door.session, error=str(e))
+
+        self._recalling = asyncio.create_task(ask())
+
+    async def recalled(self) -> Purse:
+        """The session's money, as soon as it is known."""
+        if self._recalling is not None:
+            await asyncio.wait({self._recalling})
+        return self.purse
 
     def may_wish(self, tool_use_id: str) -> bool:
         """Whether one more wish may reach the escalation. A repeated one may always.

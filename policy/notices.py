@@ -90,6 +90,14 @@ def broken(incident: IncidentId, service: str, what: str, step: str) -> Notice:
     return _notice(incident, f"broken/{step}", NoticeKind.BROKEN, f"Tiercel cannot work on {service}", what)
 
 
+def out_of_money(incident: IncidentId, service: str, tier: int, what: str) -> Notice:
+    """A session may not ask the model any more."""
+    title = f"{service}: budget of tier {tier} exhausted"
+    return _notice(
+        incident, f"budget/{tier}", NoticeKind.REFUSED, title, f"{what} The next tier goes on, if there is one."
+    )
+
+
 def outcome_unknown(incident: IncidentId, action: Action, why: str) -> Notice:
     """An action was begun and nobody can tell what became of it."""
     body = f"{action.kind} {action.target} was begun, and {why}. It will not be repeated. Please look at the service."

@@ -36,7 +36,8 @@ _AUTHORIZATION = re.compile(
 _URL_PASSWORD = re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://[^\s/:@\"'<>]{0,200}:)([^\s/\"'<>]{1,500})(@)", re.IGNORECASE)
 
 
-def _spellings(secret: str) -> set[str]:
+def spellings(secret: str) -> set[str]:
+    """How a secret may be written: raw, in JSON, percent-encoded, as hexadecimal digits, in base64."""
     raw = secret.encode("utf-8", "surrogateescape")
     escaped = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
     quoted = {quote(raw, safe=safe) for safe in ("", "/", "!'()*")}
@@ -75,7 +76,7 @@ def redactor(secrets: Iterable[str] = ()) -> Callable[[str], str]:
 
     Secrets under 6 characters are not looked for: they would tear holes into ordinary words.
     """
-    spelled = {s for secret in secrets if len(secret) >= 6 for s in _spellings(secret)}
+    spelled = {s for secret in secrets if len(secret) >= 6 for s in spellings(secret)}
     known = sorted((s for s in spelled if s not in MASK), key=lambda s: (-len(s), s))
     exact = re.compile("|".join(re.escape(k) for k in known)) if known else None
 

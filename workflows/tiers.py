@@ -104,6 +104,11 @@ class TierRunner:
                 step = f"{tier.tier}/{outcome.status}"
                 await tell(notices.broken(self._case.start.incident, self._case.title, outcome.message, step))
                 return TierEnd.BLOCKED
+            case SessionStatus.LIMIT if outcome.bound == "money":
+                await tell(
+                    notices.out_of_money(self._case.start.incident, self._case.title, tier.tier, outcome.message)
+                )
+                return TierEnd.FAILED
             case SessionStatus.COMPLETED:
                 return TierEnd.REPORTED
             case _:
@@ -113,7 +118,12 @@ class TierRunner:
         text = outcome.report.summary if outcome.report else outcome.message
         escalates = bool(outcome.report and outcome.report.escalate)
         await self._clerk.note(
-            "tier_ended", text, status=outcome.status.value, escalate=escalates, session=outcome.session
+            "tier_ended",
+            text,
+            status=outcome.status.value,
+            bound=outcome.bound,
+            escalate=escalates,
+            session=outcome.session,
         )
         return end, outcome
 

@@ -118,6 +118,7 @@ async def test_turns_and_money_are_limits(tmp_path: Path, field: str, value: flo
     async with bench(tmp_path, script(*([look] * 8))) as b:
         ended = await b.run(b.plan(tier=tier))
     assert ended.verdict.status is SessionStatus.LIMIT, ended.verdict
+    assert ended.verdict.bound == {"max_turns": "turns", "budget_usd": "money"}[field]
     assert len(b.door.tool_calls) <= 2
 
 

@@ -83,6 +83,10 @@ class RememberingRecords:
         self._here()
         self.calls.append(call)
 
+    async def spent(self, session: SessionId) -> float:
+        self._here()
+        return sum(c.cost_usd for c in self.calls if c.session == session)
+
     async def audit(
         self, key: str, at: datetime, actor_kind: str, actor: str, action: str, target: str, detail: dict[str, object]
     ) -> None:
@@ -162,6 +166,7 @@ def make_door(home: Path, tier: int = 2, session: str = "", **changes: Any) -> D
         "tier": tier,
         "attempt": 1,
         "folder": SessionFolder(root=home / "sessions" / name),
+        "budget_usd": 5.0,
     }
     return Door(**(base | changes))
 

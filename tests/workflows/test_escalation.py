@@ -266,6 +266,21 @@ async def test_sessions_without_a_report_climb_or_call_a_person(
     await eventually(lambda: bool(room.world.told))
 
 
+async def test_a_session_without_money_is_told_to_people_and_the_next_tier_goes_on(room: Room) -> None:
+    room.world.down.add("local/web")
+
+    async def poor(desk: Desk, order: SessionOrder) -> SessionOutcome:
+        ended = desk.ended(SessionStatus.LIMIT, "Budget exhausted: give it more.")
+        return ended.model_copy(update={"bound": "money"})
+
+    room.scripts[1] = poor
+    room.scripts[2] = acts("restart", "web")
+    assert (await result_of(await room.escalate(room.alert("local/web")))).state == IncidentState.RESOLVED
+    [told] = [n for n in room.world.told if "budget" in n.key]
+    assert told.title == "local/web: budget of tier 1 exhausted"
+    assert "Budget exhausted" in told.body
+
+
 async def test_a_crashed_session_is_resumed_and_a_busy_server_is_waited_for(room: Room) -> None:
     room.world.down.add("local/web")
 
