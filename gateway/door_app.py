@@ -4,6 +4,7 @@ from aiohttp import web
 
 from gateway import mcp, model_proxy
 from gateway.gate import gate
+from gateway.guard import bounded
 from gateway.session import MAX_MODEL_BODY, SESSION, Session
 from gateway.spans import in_trace
 from gateway.telemetry import Telemetry
@@ -11,7 +12,7 @@ from gateway.telemetry import Telemetry
 
 def build(session: Session) -> web.Application:
     """The application behind one session's socket."""
-    app = web.Application(client_max_size=MAX_MODEL_BODY, middlewares=[in_trace])
+    app = web.Application(client_max_size=MAX_MODEL_BODY, middlewares=[bounded, in_trace])
     app[SESSION] = session
     app.router.add_post("/model/v1/messages", model_proxy.messages)
     app.router.add_post("/model/v1/messages/count_tokens", model_proxy.count_tokens)

@@ -7,8 +7,10 @@ import asyncio
 import contextlib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import structlog
 from aiohttp import web
@@ -18,10 +20,12 @@ from domain.errors import ConfigurationError
 from domain.ids import SessionId
 from domain.ports import Door
 from gateway.door_app import build
+from gateway.guard import Connections, Guard
 from gateway.session import Behind, Session
 
 log = structlog.get_logger("gateway.doors")
 
+MAX_HEADERS = 64  # of 8 kB each
 STATE_FILE = "session.json"
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -30,7 +34,15 @@ _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 class _Open:
     session: Session
     runner: web.AppRunner
+    server: asyncio.Server
+    connections: Connections
     inode: int
+
+    async def end(self) -> None:
+        """Serve nothing more. What runs gets a second."""
+        self.server.close()
+        await self.runner.cleanup()
+        self.connections.abort()
 
 
 class DoorKeeper:
@@ -63,7 +75,8 @@ class DoorKeeper:
             folder = found.session.door.folder
             (folder.root / STATE_FILE).unlink(missing_ok=True)
             folder.socket.unlink(missing_ok=True)
-            await found.runner.cleanup()
+            await found.end()
+            found.session.close()
             return True
 
     async def reopen(self) -> int:
@@ -82,9 +95,9 @@ class DoorKeeper:
     async def stop(self) -> None:
         """Stop serving; all files stay for the next process."""
         async with self._lock:
-            runners = [o.runner for o in self._open.values()]
+            doors = list(self._open.values())
             self._open.clear()
-            await asyncio.gather(*(r.cleanup() for r in runners))
+            await asyncio.gather(*(d.end() for d in doors))
 
     def _check(self, door: Door) -> None:
         expected = self._sessions_dir / door.session
@@ -99,18 +112,27 @@ class DoorKeeper:
             known.session.door = door
             return
         if known is not None:
-            await known.runner.cleanup()
+            await known.end()
             del self._open[door.session]
         # Readable for the session's own uid; the folder above is 0700, so only the bind mount leads here.
         door.folder.door.mkdir(mode=0o755, exist_ok=True)
         door.folder.door.chmod(0o755)
         session = Session(door, self._behind)
-        runner = web.AppRunner(build(session), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            build(session), access_log=None, handler_cancellation=True, shutdown_timeout=1.0, max_headers=MAX_HEADERS
+        )
         await runner.setup()
+        connections = Connections(session.bounds, cast("Callable[[], asyncio.Protocol]", runner.server), no_way)
         listener = listen(door.folder.socket, 0o666)
-        await web.SockSite(runner, listener).start()
-        self._open[door.session] = _Open(session, runner, _inode(door.folder.socket))
+        server = await asyncio.get_running_loop().create_server(lambda: Guard(connections), sock=listener)
+        self._open[door.session] = _Open(session, runner, server, connections, _inode(door.folder.socket))
         log.info("door open", session=door.session, tier=door.tier, attempt=door.attempt)
+
+
+def no_way(transport: asyncio.Transport, _: bytes) -> None:
+    """Nothing leads elsewhere."""
+    transport.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    transport.close()
 
 
 def _inode(path: Path) -> int:

@@ -1,5 +1,6 @@
 """The Messages API of a session: checked, given the credential, passed through byte by byte, counted."""
 
+import asyncio
 import io
 import time
 from typing import Any
@@ -32,6 +33,7 @@ PASSED_DOWN_PREFIXES = ("anthropic-ratelimit-",)
 
 CONNECT_S = 10.0
 SILENCE_S = 600.0  # the CLI's own watchdog is shorter; this only frees what it left behind
+LARGE = 256 << 10  # bytes
 OVERLOADED = 529
 OUT_OF_MONEY = 402  # the CLI gives up at once; after 400 it asks twice more
 
@@ -57,8 +59,11 @@ async def _proxy(request: web.Request, path: str, *, counted: bool) -> web.Strea
     session = request.config_dict[SESSION]
     body = await bounded_body(request, MAX_MODEL_BODY)
     if body is None:
-        return api_error(413, "request_too_large", f"the request is over {MAX_MODEL_BODY >> 20} MB")
-    wanted = model_request.read(body)
+        return api_error(
+            413, "request_too_large", f"the request is over {MAX_MODEL_BODY >> 20} MB, or there are too many"
+        )
+    # Reading a large body takes a moment that belongs to the other sessions.
+    wanted = model_request.read(body) if len(body) < LARGE else await asyncio.to_thread(model_request.read, body)
     refusal = _refused_model(session, wanted, counted=counted)
     if refusal:
         session.audit(f"model-{session.behind.new_id()}", "model_refused", wanted.model[:100], {"reason": refusal})
@@ -230,4 +235,4 @@ class _Call:
         async def write() -> None:
             await behind.records.model_call(call)
 
-        behind.recorder.put("model call", write)
+        behind.recorder.put("model call", write, session.door.session)

@@ -15,6 +15,7 @@ from opentelemetry.trace import Tracer
 from domain.errors import TransientError
 from domain.ports import Broker, Clock, Door, ModelRecords
 from gateway import purse
+from gateway.bounds import DoorBounds, DoorLimits, Memory
 from gateway.credential import Credential
 from gateway.key_filter import KeyFilter
 from gateway.observer import Observer
@@ -67,6 +68,8 @@ class Behind:
     clock: Clock
     new_id: Callable[[], str]
     tracer: Tracer
+    limits: DoorLimits = field(default_factory=DoorLimits)
+    memory: Memory = field(default_factory=Memory)
     otlp_endpoint: str = ""
     otlp_headers: tuple[tuple[str, str], ...] = ()
     gate_bound_s: float = 45.0
@@ -86,10 +89,12 @@ class Session:
     behind: Behind
     wishes: set[str] = field(default_factory=set[str])
     purse: Purse = field(init=False)
+    bounds: DoorBounds = field(init=False)
     _recalling: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self.purse = Purse(self.door.folder.root / purse.FILE)
+        self.bounds = DoorBounds(self.behind.limits, self.behind.memory)
 
     def recall(self) -> None:
         """Ask the record, in the background, what the session has spent under an earlier gateway."""
@@ -127,19 +132,39 @@ class Session:
         async def write() -> None:
             await records.audit(key, at, "session", actor, action, target, {**incident, **detail})
 
-        self.behind.recorder.put(f"audit {action}", write)
+        self.behind.recorder.put(f"audit {action}", write, actor)
+
+    def close(self) -> None:
+        """Say what of this session could not be kept, and what it was refused for asking too much."""
+        lost, refused = self.behind.recorder.lost_of(self.door.session), self.bounds.refused
+        if lost or refused:
+            detail: dict[str, object] = {"records_lost": lost, "refused_over_limits": refused}
+            self.audit(f"limits-{self.behind.new_id()}", "door_limits", self.door.session, detail)
 
 
 SESSION = web.AppKey("session", Session)
 
 
+HELD = web.RequestKey("held", int)  # bytes of the request's body, given back when it is over
+
+
 async def bounded_body(request: web.Request, limit: int) -> bytes | None:
-    """The request's body, or None where it is longer than `limit` bytes. No more than `limit` is ever held."""
+    """The request's body, or None where it is longer than `limit` bytes or than the gateway has room for.
+
+    Raises HTTPRequestTimeout where it does not come.
+    """
     if (request.content_length or 0) > limit:
         return None
+    bounds = request.config_dict[SESSION].bounds
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            return None
+    try:
+        async with asyncio.timeout(bounds.limits.body_s):
+            async for chunk in request.content.iter_any():
+                if len(body) + len(chunk) > limit or not bounds.hold(len(chunk)):
+                    return None
+                body += chunk
+                request[HELD] += len(chunk)
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    bounds.spend(len(body) >> 20)
     return bytes(body)
