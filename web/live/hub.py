@@ -88,7 +88,18 @@ class Subscription:
     topics: frozenset[str]
     logs: tuple[LogKey, ...]
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    told: bool = False  # woken by news, not by the heartbeat
     changed: set[str] = field(default_factory=set[str])
+
+    def begin(self) -> None:
+        """Before reading: what comes after this wakes us again."""
+        self.told = False
+        self.wake.clear()
+
+    def tell(self) -> None:
+        """There is something new."""
+        self.told = True
+        self.wake.set()
 
     def hears(self, topic: str) -> bool:
         """`incident:17` is heard by who asked for it and by who asked for every `incident`."""
@@ -141,7 +152,7 @@ class Hub:
         for stream in self._streams:
             if stream.hears(topic):
                 stream.changed.add(topic)
-                stream.wake.set()
+                stream.tell()
 
     def output(self, session: str, attempt: int, last_seq: int) -> None:
         """A log has grown to `last_seq`."""
@@ -152,7 +163,7 @@ class Hub:
         feed.newest = max(feed.newest, last_seq)
         for stream in self._streams:
             if key in stream.logs:
-                stream.wake.set()
+                stream.tell()
 
     def lost_track(self) -> None:
         """The listening connection was away: everybody looks again."""
@@ -161,13 +172,13 @@ class Hub:
             feed.forget()
         for stream in self._streams:
             stream.changed.update(stream.topics)
-            stream.wake.set()
+            stream.tell()
 
     def close(self) -> None:
         """The process ends: streams say goodbye instead of holding it up."""
         self.closing.set()
         for stream in self._streams:
-            stream.wake.set()
+            stream.tell()
 
     @property
     def open_streams(self) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from domain.session import OutputLine
 from web.live import cursor
@@ -10,20 +10,19 @@ from web.live.cursor import Cursors, LogKey
 from web.live.hub import Hub, Subscription
 
 PING_S = 10.0
-GOODBYE_S = 1.0  # what a stream gets to end by itself before it is cut off
 COALESCE_S = 0.05  # a burst of changes becomes one event
 
 RenderRows = Callable[[LogKey, Sequence[OutputLine]], str]
 
 
-async def events(hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows) -> AsyncIterator[bytes]:
+async def events(hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows) -> AsyncGenerator[bytes]:
     """Yield until the client leaves or the process closes. Every event's id is the exact place reached."""
     subscription = hub.subscribe(topics, cursors)
     place = dict(cursors)
     try:
         yield _event("hello", {"topics": sorted(topics), "count": hub.count}, place)
         while not hub.closing.is_set():
-            subscription.wake.clear()  # before reading: what comes after this wakes us again
+            subscription.begin()
             changed = subscription.take()
             if changed:
                 yield _event("change", {"topics": sorted(changed), "count": hub.count}, place)
@@ -50,10 +49,11 @@ def _batch(key: LogKey, lines: Sequence[OutputLine], render: RenderRows) -> byte
 
 async def woken(subscription: Subscription) -> bool:
     """Wait for something new; False where the time of a heartbeat passed without."""
-    try:
-        async with asyncio.timeout(PING_S):  # `wait_for` of Python 3.11 makes a task per reader and event
-            await subscription.wake.wait()
-    except TimeoutError:
+    # A timer that sets the same event: `wait_for` would make a task, `timeout` a context, per reader and event.
+    quiet = asyncio.get_running_loop().call_later(PING_S, subscription.wake.set)
+    await subscription.wake.wait()
+    quiet.cancel()
+    if not subscription.told:
         return False
     if subscription.changed:
         await asyncio.sleep(COALESCE_S)

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.session import OutputLine
 from web.live import cursor
 from web.live.cursor import LogKey
-from web.live.stream import GOODBYE_S, events
+from web.live.response import EventStream
+from web.live.stream import events
 from web.logview import rows_html
 from web.site import site_of
 
@@ -27,9 +27,4 @@ async def handle(request: Request, topics: str = "", after: str = "") -> Respons
     def render(key: LogKey, lines: Sequence[OutputLine]) -> str:
         return rows_html(site.renderer, request, key, lines)
 
-    return EventSourceResponse(
-        events(site.hub, wanted, places, render),
-        ping=0,
-        shutdown_grace_period=GOODBYE_S,
-        headers={"cache-control": "no-store"},
-    )
+    return EventStream(events(site.hub, wanted, places, render))

@@ -1,16 +1,16 @@
 """One log as events of single lines, for programs: `id:` is the line's number, resume with Last-Event-ID."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import Path, Query
-from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 
 from web.live.cursor import LogKey
-from web.live.stream import GOODBYE_S, PING_S, woken
+from web.live.response import EventStream
+from web.live.stream import woken
 from web.site import Site, site_of
 
 
@@ -23,23 +23,22 @@ async def handle(
     """GET /sessions/{session}/{attempt}/stream."""
     seen = request.headers.get("last-event-id", "")
     begin = int(seen) if seen.isdecimal() and len(seen) < 16 else after
-    return EventSourceResponse(
-        _lines(site_of(request), LogKey(session, attempt), begin), ping=int(PING_S), shutdown_grace_period=GOODBYE_S
-    )
+    return EventStream(_lines(site_of(request), LogKey(session, attempt), begin))
 
 
-async def _lines(site: Site, key: LogKey, place: int) -> AsyncIterator[ServerSentEvent]:
+async def _lines(site: Site, key: LogKey, place: int) -> AsyncGenerator[bytes]:
     hub = site.hub
     subscription = hub.subscribe((), (key,))
     try:
         while not hub.closing.is_set():
-            subscription.wake.clear()
+            subscription.begin()
             lines = await hub.feed(key).after(place)
             for line in lines:
                 place = line.seq
                 body = {"seq": line.seq, "at": line.at.isoformat(), "stream": line.stream, "text": line.text}
-                yield ServerSentEvent(data=json.dumps(body, ensure_ascii=False), id=str(line.seq), event="line")
-            if not lines:
-                await woken(subscription)
+                # JSON holds no line break, so whatever a session wrote cannot end the field or begin another.
+                yield f"id: {line.seq}\r\nevent: line\r\ndata: {json.dumps(body, ensure_ascii=False)}\r\n\r\n".encode()
+            if not lines and not await woken(subscription):
+                yield b": still here\r\n\r\n"
     finally:
         hub.unsubscribe(subscription)
