@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent / "static"
 FILES = {
     "app.css": "app.css",
     "app.js": "app.js",
+    "habits.js": "habits.js",
     "stream.js": "stream.js",
     "favicon.svg": "favicon.svg",
     "favicon-alert.svg": "favicon-alert.svg",

@@ -3,21 +3,24 @@
 import csv
 import io
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 # A cell that begins so is a formula in one spreadsheet or another; the last four are the full-width forms.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def lines(rows: Iterable[Iterable[object]]) -> str:
-    """All rows, each ended by CRLF. None is an empty cell, a time is ISO 8601 in UTC, a list is joined by spaces."""
+def lines(rows: Iterable[Iterable[object]], zone: tzinfo = UTC) -> str:
+    """All rows, each ended by CRLF. None is an empty cell, a list is joined by spaces.
+
+    A time is ISO 8601 with the offset of `zone`.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerows([_cell(value, zone) for value in row] for row in rows)
     return out.getvalue()
 
 
-def _cell(value: object) -> str | int | float:
+def _cell(value: object, zone: tzinfo) -> str | int | float:
     match value:
         case None:
             return ""
@@ -26,7 +29,7 @@ def _cell(value: object) -> str | int | float:
         case int() | float():
             return value
         case datetime():
-            return value.astimezone(UTC).isoformat(timespec="seconds")
+            return value.astimezone(zone).isoformat(timespec="seconds")
         case list() | tuple():
             return _text(" ".join(str(item) for item in value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         case _:

@@ -12,9 +12,9 @@ from starlette.responses import HTMLResponse
 
 from web import formats
 from web.assets import Asset
+from web.preferences import preferences_of
 
 TEMPLATES = Path(__file__).parent / "templates"
-THEMES = ("auto", "light", "dark")
 
 
 def make_environment(assets: Mapping[str, Asset], root_path: str) -> Environment:
@@ -59,7 +59,7 @@ class Renderer:
     def __init__(self, env: Environment, chrome: Chrome, zone: tzinfo, now: Callable[[], datetime]) -> None:
         self._env = env
         self._chrome = chrome
-        self._zone = zone
+        self.zone = zone  # of the settings; a browser may have chosen another
         self._now = now
 
     def page(self, request: Request, template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
@@ -78,21 +78,22 @@ class Renderer:
         """One template as text, for streams and parts."""
         return self._env.get_template(template).render(self._context(request, context))
 
-    def rows(self, rows: Sequence[object], key: str, text_url: str) -> str:
-        """Rows of a log."""
-        return self._env.get_template("_rows.html").render(rows=rows, key=key, text_url=text_url)
+    def rows(self, rows: Sequence[object], key: str, text_url: str, zone: tzinfo) -> str:
+        """Rows of a log, their times in `zone`."""
+        return self._env.get_template("_rows.html").render(rows=rows, key=key, text_url=text_url, zone=zone)
 
     def _context(self, request: Request, context: Mapping[str, Any]) -> dict[str, Any]:
         now = self._now()
+        prefs = preferences_of(request)
+        zone = prefs.time_zone(self.zone)
         root = str(request.scope.get("root_path", ""))
 
         def url(name: str, /, **params: Any) -> str:
             return root + str(request.app.url_path_for(name, **params))
 
         def time(at: datetime | None, mode: str = "relative") -> Any:
-            return formats.time_element(at, now, self._zone, mode)
+            return formats.time_element(at, now, zone, mode)
 
-        theme = request.cookies.get("theme", "auto")
         here = str(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
         return {
             "chrome": self._chrome,
@@ -100,7 +101,10 @@ class Renderer:
             "url": url,
             "time": time,
             "here": here,
-            "theme": theme if theme in THEMES else "auto",
+            "prefs": prefs,
+            "zone_name": str(self.zone),
+            "shown_zone": "utc" if prefs.zone == "server" and str(self.zone) == "UTC" else prefs.zone,
+            "theme": prefs.theme,
             "request_id": request.scope.get("state", {}).get("request_id", ""),
             "topics": "",
             "waiting": 0,

@@ -95,22 +95,24 @@ class IncidentView:
 
 @dataclass(frozen=True)
 class LogWindow:
-    """Some lines of one log, and how much lies before and after them."""
+    """Some lines of one log, and how much lies before and after them. A filtered one tells what was searched."""
 
     session: str
     attempt: int
     lines: tuple[OutputLine, ...]
     newest: int  # number of the last stored line
+    searched_from: int = 0
+    searched_to: int = 0
 
     @property
     def first(self) -> int:
-        """Number of the first line shown; 0 where there is none."""
-        return self.lines[0].seq if self.lines else 0
+        """Number of the first line shown or searched; 0 where there is none."""
+        return self.searched_from or (self.lines[0].seq if self.lines else 0)
 
     @property
     def last(self) -> int:
-        """Number of the last line shown; 0 where there is none."""
-        return self.lines[-1].seq if self.lines else 0
+        """Number of the last line shown or searched; 0 where there is none."""
+        return self.searched_to or (self.lines[-1].seq if self.lines else 0)
 
 
 @dataclass(frozen=True)

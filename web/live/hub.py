@@ -31,7 +31,7 @@ class LogFeed:
         self._lock = asyncio.Lock()
         self.newest = 0  # highest number heard of
         self.readers = 0
-        self._rendered: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._rendered: OrderedDict[tuple[int, int, str], bytes] = OrderedDict()
 
     async def after(self, cursor: int) -> tuple[OutputLine, ...]:
         """Up to PAGE lines that follow `cursor`, without gap; empty at the end."""
@@ -67,9 +67,9 @@ class LogFeed:
             # A full page or an unheard-of line: there may be more, and only an empty answer says that there is not.
             self.newest = lines[-1].seq if heard and lines[-1].seq == heard else lines[-1].seq + 1
 
-    def once(self, lines: Sequence[OutputLine], make: Callable[[], bytes]) -> bytes:
-        """What `make` gives for these lines, made once for all readers."""
-        place = (lines[0].seq, lines[-1].seq)
+    def once(self, lines: Sequence[OutputLine], zone: str, make: Callable[[], bytes]) -> bytes:
+        """What `make` gives for these lines, made once for all readers in the same time zone."""
+        place = (lines[0].seq, lines[-1].seq, zone)
         if place not in self._rendered:
             self._rendered[place] = make()
             if len(self._rendered) > RENDERED:

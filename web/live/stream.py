@@ -9,14 +9,19 @@ from web.live import cursor
 from web.live.cursor import Cursors, LogKey
 from web.live.hub import Hub, Subscription
 
-PING_S = 10.0
+PING_S = 4.0  # a page that hears nothing for ten seconds begins to poll
 COALESCE_S = 0.05  # a burst of changes becomes one event
 
 RenderRows = Callable[[LogKey, Sequence[OutputLine]], str]
 
 
-async def events(hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows) -> AsyncGenerator[bytes]:
-    """Yield until the client leaves or the process closes. Every event's id is the exact place reached."""
+async def events(
+    hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows, zone: str = ""
+) -> AsyncGenerator[bytes]:
+    """Yield until the client leaves or the process closes. Every event's id is the exact place reached.
+
+    `zone` names the time zone that `render` writes: lines are rendered once for all streams that share it.
+    """
     subscription = hub.subscribe(topics, cursors)
     place = dict(cursors)
     try:
@@ -33,7 +38,7 @@ async def events(hub: Hub, topics: frozenset[str], cursors: Cursors, render: Ren
                 if lines:
                     more = True
                     place[key] = lines[-1].seq
-                    data = feed.once(lines, lambda key=key, lines=lines: _batch(key, lines, render))
+                    data = feed.once(lines, zone, lambda key=key, lines=lines: _batch(key, lines, render))
                     yield _framed(b"log", data, place)
             if not more and not await woken(subscription):
                 yield _event("ping", {}, place)

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from adapters.database.records import Page
 from web import csv_text
 from web.errors import PageError
+from web.preferences import export_zone
 from web.services.actions import Act
 from web.site import site_of
 
@@ -32,6 +33,12 @@ async def frame(request: Request, section: str, *topics: str, **context: Any) ->
 def address(request: Request, name: str, /, **params: Any) -> str:
     """The path of a page, with the prefix of a proxy."""
     return str(request.scope.get("root_path", "")) + str(request.app.url_path_for(name, **params))
+
+
+def safe_back(request: Request, back: str) -> str:
+    """Where a form came from, as long as that is on this site; otherwise the overview."""
+    own = back.startswith("/") and not back.startswith(("//", "/\\"))
+    return back if own else address(request, "overview_show")
 
 
 def service_url(request: Request) -> Callable[[str], str]:
@@ -69,6 +76,7 @@ def acted(request: Request, act: Act, back: str, *, leave: bool = False) -> Resp
 
 
 async def csv_file(
+    request: Request,
     name: str,
     head: Iterable[str],
     read: Callable[[str], Awaitable[Page[T]]],
@@ -77,13 +85,14 @@ async def csv_file(
 ) -> Response:
     """All rows from `after` on as a download, read page by page. The first page comes before the status is sent."""
     first = await read(after)
+    zone = export_zone(request, site_of(request).renderer.zone)
 
     async def rows() -> AsyncIterator[str]:
         page = first
-        yield csv_text.lines([head, *(cells(row) for row in page.rows)])
+        yield csv_text.lines([head, *(cells(row) for row in page.rows)], zone)
         while page.next:
             page = await read(page.next)
-            yield csv_text.lines(cells(row) for row in page.rows)
+            yield csv_text.lines((cells(row) for row in page.rows), zone)
 
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
     return StreamingResponse(rows(), media_type="text/csv; charset=utf-8; header=present", headers=headers)

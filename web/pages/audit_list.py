@@ -77,7 +77,7 @@ async def handle_csv(request: Request) -> Response:
     async def read(after: str) -> Page[AuditRow]:
         return await insights.audit(asked.target, asked.actor, after, EXPORT)
 
-    return await csv_file("tiercel-audit.csv", COLUMNS, read, _cells, asked.after)
+    return await csv_file(request, "tiercel-audit.csv", COLUMNS, read, _cells, asked.after)
 
 
 def detail_text(detail: dict[str, object]) -> str:

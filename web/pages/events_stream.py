@@ -11,6 +11,7 @@ from web.live.cursor import LogKey
 from web.live.response import EventStream
 from web.live.stream import events
 from web.logview import rows_html
+from web.preferences import preferences_of
 from web.site import site_of
 
 MAX_TOPICS = 64
@@ -27,4 +28,5 @@ async def handle(request: Request, topics: str = "", after: str = "") -> Respons
     def render(key: LogKey, lines: Sequence[OutputLine]) -> str:
         return rows_html(site.renderer, request, key, lines)
 
-    return EventStream(events(site.hub, wanted, places, render))
+    zone = str(preferences_of(request).time_zone(site.renderer.zone))
+    return EventStream(events(site.hub, wanted, places, render, zone))

@@ -1,6 +1,5 @@
 """One incident: state in a sentence, course, live log, actions, approvals, evidence, who was told."""
 
-from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -10,11 +9,10 @@ from domain.incident import IncidentState
 from web import charts
 from web.errors import PageError
 from web.formats import MARKS
-from web.live.cursor import LogKey
-from web.logview import rows_html
-from web.pages._common import address, frame
+from web.pages._common import frame
+from web.pages._log import log_context
 from web.site import Site, site_of
-from web.viewmodels import IncidentView, LogWindow, SessionView
+from web.viewmodels import IncidentView, SessionView
 
 KINDS = {
     **dict.fromkeys(("verified", "recovered", "closed", "resolved"), "good"),
@@ -70,31 +68,6 @@ def chosen(view: IncidentView, key: str) -> SessionView | None:
     """The session whose log is shown: the one that the address names, else the newest."""
     named = next((s for s in view.sessions if s.key == key), None)
     return named or (view.sessions[-1] if view.sessions else None)
-
-
-async def log_context(request: Request, site: Site, shown: SessionView) -> dict[str, Any]:
-    """The pane. A refresh sends it empty: the browser keeps the pane it has, or fills a new one from the stream."""
-    session, attempt = shown.row.id, shown.row.attempt
-    if request.headers.get("hx-request") == "true":
-        window = LogWindow(session, attempt, (), 0)
-    else:
-        line = request.query_params.get("line", "")
-        window = await (
-            site.insights.around(session, attempt, int(line))
-            if line.isdecimal() and len(line) < 16
-            else site.insights.tail(session, attempt)
-        )
-    later = max(0, window.newest - window.last)
-    return {
-        "id": f"log-{session}-{attempt}",
-        "key": shown.key,
-        "live": later == 0,
-        "first": window.first,
-        "last": window.last,
-        "later": later,
-        "rows": rows_html(site.renderer, request, LogKey(session, attempt), window.lines),
-        "lines_url": address(request, "session_lines", session=session, attempt=attempt),
-    }
 
 
 def sentence(view: IncidentView) -> str:

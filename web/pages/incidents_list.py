@@ -86,7 +86,7 @@ async def handle_csv(request: Request) -> Response:
         return await insights.incidents(which, after, EXPORT)
 
     return await csv_file(
-        "tiercel-incidents.csv", COLUMNS, read, lambda row: (getattr(row, c) for c in COLUMNS), asked.after
+        request, "tiercel-incidents.csv", COLUMNS, read, lambda row: (getattr(row, c) for c in COLUMNS), asked.after
     )
 
 

@@ -134,14 +134,18 @@ class Insights:
 
     # ------------------------------------------------------------ logs
 
+    async def last_line(self, session: str, attempt: int) -> int:
+        """The number of a log's newest line, 0 where there is none."""
+        return await self._reads.last_seq(SessionId(session), attempt)
+
     async def tail(self, session: str, attempt: int) -> LogWindow:
         """The newest lines of a log."""
-        newest = await self._reads.last_seq(SessionId(session), attempt)
+        newest = await self.last_line(session, attempt)
         return await self._window(session, attempt, max(0, newest - TAIL), TAIL, newest)
 
     async def around(self, session: str, attempt: int, line: int) -> LogWindow:
         """A linked line with what surrounds it."""
-        newest = await self._reads.last_seq(SessionId(session), attempt)
+        newest = await self.last_line(session, attempt)
         if line > newest - TAIL:
             return await self._window(
                 session, attempt, max(0, min(line - AROUND, newest - TAIL)), TAIL + AROUND, newest

@@ -3,8 +3,8 @@
 
 (() => {
   const body = document.body;
-  const POLL_MS = 10000; // without a stream, look this often
-  const SILENT_MS = 25000; // the server says something every 10 s; longer silence is a broken stream
+  const POLL_MS = 5000; // without a stream, look this often
+  const SILENT_MS = 10000; // the server says something every 4 s; longer silence is a broken stream
   const CAP = 2000; // lines kept in the page
   const HOLD_CAP = 4000; // lines taken in while the reader is somewhere else in the log
 
@@ -115,30 +115,57 @@
     pane.dataset.first = list.firstElementChild.id.slice(1);
     earlier(pane);
   };
+  // Whoever loads ever earlier lines lets go of the newest ones; they come back at the end of the log.
+  const drop = (pane) => {
+    const list = lines(pane);
+    const gone = list.children.length - HOLD_CAP;
+    if (gone <= 0) { return; }
+    for (let i = 0; i < gone; i += 1) { list.lastElementChild.remove(); }
+    pane.dataset.newest = String(Math.max(Number(pane.dataset.last), Number(pane.dataset.newest || 0)));
+    pane.dataset.last = list.lastElementChild.id.slice(1);
+    pane.dataset.matching = String(Number(pane.dataset.matching) - gone);
+    pane.dataset.held = '1';
+    pill(pane);
+  };
   const earlier = (pane) => {
     const button = pane.querySelector('[data-earlier]');
     if (!button) { return; }
-    button.hidden = Number(pane.dataset.first) <= 1;
+    const left = Number(pane.dataset.first) - 1;
+    button.hidden = left <= 0;
+    button.textContent = pane.dataset.query ? `Search ${count3(left)} earlier lines` : `Load earlier lines (${count3(left)} not shown)`;
+  };
+  const count3 = (n) => n.toLocaleString('en-US');
+  const matches = (pane) => {
+    const el = document.querySelector(`[data-matches="${pane.id}"] > span`);
+    if (!el) { return; }
+    const first = Number(pane.dataset.first); const m = Number(pane.dataset.matching);
+    const n = pane.dataset.last === '0' ? 0 : Number(pane.dataset.last) - first + 1;
+    el.textContent = `${count3(m)} of ${first > 1 ? 'the newest ' : ''}${count3(n)} ${n === 1 ? 'line' : 'lines'} ${m === 1 ? 'matches' : 'match'} this filter`;
   };
   const pill = (pane) => {
     const el = document.querySelector(`[data-pill-for="${pane.id}"]`);
     if (!el) { return; }
-    const unseen = Number(pane.dataset.last) - Number(pane.dataset.seen || pane.dataset.last);
+    const newest = Math.max(Number(pane.dataset.last), Number(pane.dataset.newest || 0));
+    const unseen = newest - Number(pane.dataset.seen || pane.dataset.last);
     el.hidden = atBottom(pane);
-    el.textContent = unseen > 0 ? `↓ ${unseen} newer` : '↓ newest';
+    const arrow = pane.classList.contains('newest') ? '↑' : '↓';
+    el.textContent = unseen > 0 ? `${arrow} ${count3(unseen)} newer` : `${arrow} newest`;
   };
   const append = (pane, data) => {
     const last = Number(pane.dataset.last);
     if (data.last <= last) { return; } // seen already
+    pane.dataset.newest = String(Math.max(data.last, Number(pane.dataset.newest || 0)));
+    if (pane.dataset.query && data.event !== 'part') { fill(pane); return; } // only the server knows what matches
     if (data.first > last + 1) { fill(pane); return; } // something is missing: fetch it in order
     const list = lines(pane);
     if (list.children.length >= HOLD_CAP && !atBottom(pane)) { pane.dataset.held = '1'; pill(pane); return; }
     const template = document.createElement('template');
     template.innerHTML = data.html; // escaped by the server; the content policy runs no script in any case
-    for (const row of [...template.content.children]) {
-      if (Number(row.id.slice(1)) > last) { list.append(row); }
-    }
+    const fresh = [...template.content.children].filter((row) => Number(row.id.slice(1)) > last);
+    list.append(...fresh);
     pane.dataset.last = String(data.last);
+    pane.dataset.matching = String(Number(pane.dataset.matching) + fresh.length);
+    matches(pane);
     if (atBottom(pane)) { pane.dataset.seen = pane.dataset.last; }
     const empty = pane.querySelector('.log-empty');
     if (empty) { empty.remove(); }
@@ -146,16 +173,18 @@
     pill(pane);
   };
   const part = async (pane, query) => {
-    const answer = await fetch(`${pane.dataset.lines}?${query}`, { headers: { 'HX-Request': 'true' } });
+    const wanted = pane.dataset.query ? `&${pane.dataset.query}` : '';
+    const answer = await fetch(`${pane.dataset.lines}?${query}${wanted}`, { headers: { 'HX-Request': 'true' } });
     if (!answer.ok) { throw new Error(`HTTP ${answer.status}`); }
-    return { html: await answer.text(), first: Number(answer.headers.get('X-First')), last: Number(answer.headers.get('X-Last')) };
+    return { event: 'part', html: await answer.text(), lines: Number(answer.headers.get('X-Lines')), first: Number(answer.headers.get('X-First')), last: Number(answer.headers.get('X-Last')) };
   };
   const fill = async (pane) => {
-    if (pane.dataset.filling) { return; }
+    if (pane.dataset.filling) { pane.dataset.filling = 'again'; return; }
     pane.dataset.filling = '1';
     try {
       for (;;) {
         const data = await part(pane, `after=${pane.dataset.last}`);
+        if (!data.last && pane.dataset.filling === 'again') { pane.dataset.filling = '1'; continue; }
         if (!data.last) { break; }
         append(pane, data);
         if (pane.dataset.held) { break; }
@@ -184,8 +213,14 @@
     if (more) {
       const pane = more.closest('[data-log]');
       const data = await part(pane, `before=${pane.dataset.first}`);
-      if (data.first) { lines(pane).insertAdjacentHTML('afterbegin', data.html); pane.dataset.first = String(data.first); }
+      if (data.first) {
+        lines(pane).insertAdjacentHTML('afterbegin', data.html);
+        pane.dataset.first = String(data.first);
+        pane.dataset.matching = String(Number(pane.dataset.matching) + data.lines);
+      }
+      drop(pane);
       earlier(pane);
+      matches(pane);
     }
     const jump = event.target.closest('[data-pill-for]');
     if (jump) {
@@ -204,9 +239,21 @@
   const show = (state) => {
     if (!dot || dot.dataset.state === state) { return; }
     dot.dataset.state = state;
-    const texts = { live: 'live', polling: 'polling', connecting: 'connecting' };
-    dot.lastElementChild.textContent = texts[state];
+    age();
   };
+  // How old the last message is: a stream that is open and says nothing is not live.
+  const age = () => {
+    if (!dot) { return; }
+    const seconds = heard ? Math.floor((Date.now() - heard) / 1000) : 0;
+    const text = dot.dataset.state === 'live' && seconds > 4 ? `live, ${seconds} s ago` : dot.dataset.state;
+    if (dot.lastElementChild.textContent !== text) { dot.lastElementChild.textContent = text; }
+    dot.title = {
+      live: `The server says what changes. Last message ${seconds} s ago.`,
+      polling: 'No message from the server for a while; this page looks again every few seconds.',
+      connecting: 'Connecting to the server',
+    }[dot.dataset.state];
+  };
+  setInterval(age, 1000);
   const give = ({ event, data }) => {
     if (event === 'state') { if (!data.open) { heard = 0; show('polling'); } return; }
     heard = Date.now();
@@ -276,10 +323,6 @@
         navigator.clipboard.writeText(source.textContent.trim()).then(() => { copier.textContent = 'copied'; });
       } else { document.getSelection().selectAllChildren(source); } // plain HTTP: no clipboard, so select it
     }
-  });
-  body.addEventListener('change', (event) => {
-    const box = event.target.closest('[data-wrap]');
-    if (box) { for (const pane of panes()) { pane.classList.toggle('nowrap', !box.checked); } }
   });
 
   count();
