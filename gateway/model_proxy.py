@@ -129,8 +129,9 @@ class _Call:
         session = self._session
         money, budget = await session.recalled(), session.door.budget_usd
         bound = most_usd(self._wanted.model, self._body_bytes, self._wanted.max_tokens, self._at)
+        sent = cost_usd(self._wanted.model, self._meter.at_least(self._body_bytes), self._at)
         try:
-            if await money.reserve(self._id, bound, budget):
+            if await money.reserve(self._id, bound, budget, sent):
                 return None
         except TransientError as e:
             log.warning("model request refused", session=session.door.session, reason=str(e))

@@ -1,7 +1,8 @@
 """The money of one session: reserved before a request, settled after it, remembered over the gateway's own death.
 
 Every reservation and every settlement is a line in the session's folder, where the session itself cannot look. A
-reservation that a dead gateway left open counts in full: what it bought nobody saw.
+reservation that a dead gateway left open counts with what was seen of its request: the bound is a hundred times what a
+request usually costs, so a session could not go on after the gateway's first death.
 """
 
 import asyncio
@@ -27,15 +28,16 @@ class Purse:
         """The record knows of so much: it wins where the file was lost."""
         self.spent = max(self.spent, spent)
 
-    async def reserve(self, request: str, bound: float, budget: float) -> bool:
+    async def reserve(self, request: str, bound: float, budget: float, sent: float) -> bool:
         """Hold `bound` for a request. False where the budget is used up.
 
+        `sent` is what its prompt alone costs. All in USD.
         Waits while what other requests hold could use it up: they usually cost far less than they might.
         Raises TransientError where the reservation cannot be written down.
         """
         while self.spent < budget:
             if not self._held or self.spent + sum(self._held.values()) < budget:
-                self._write(_RESERVED, request, bound)
+                self._write(_RESERVED, request, sent)
                 self._held[request] = bound
                 return True
             self._moved.clear()

@@ -165,19 +165,19 @@ async def test_a_model_without_a_price_and_a_request_without_a_bound_are_refused
                     assert answer.status == 400, most
 
 
-async def test_a_reservation_that_died_with_its_gateway_counts_in_full(tmp_path: Path):
+async def test_a_reservation_that_died_with_its_gateway_counts_with_its_prompt(tmp_path: Path):
     purse = Purse(tmp_path / FILE)
-    assert await purse.reserve("a", 0.5, 1.0)
-    assert await purse.reserve("b", 0.25, 1.0)
+    assert await purse.reserve("a", 0.5, 1.0, 0.05)
+    assert await purse.reserve("b", 0.25, 1.0, 0.02)
     purse.settle("a", 0.1)
     with (tmp_path / FILE).open("a") as file:
         file.write("settled b 0.0\x00tor")
-    assert Purse(tmp_path / FILE).spent == pytest.approx(0.35)
+    assert Purse(tmp_path / FILE).spent == pytest.approx(0.12)
 
 
 async def test_without_a_disk_nothing_is_spent(tmp_path: Path):
     with pytest.raises(TransientError, match="free some disk"):
-        await Purse(tmp_path / "absent" / FILE).reserve("a", 0.5, 1.0)
+        await Purse(tmp_path / "absent" / FILE).reserve("a", 0.5, 1.0, 0.05)
 
 
 def test_the_bound_is_above_the_cost_of_whatever_fits_into_the_request():
