@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from adapters.database.reads import Reads
     from web.services.actions import Actions, Actor
     from web.services.insights import Insights
+    from web.services.schedules import Schedules
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class Installation:
     reads: "Reads"
     insights: "Insights"
     actions: "Actions"
+    schedules: "Schedules"
     actor: "Actor"
     engine: Callable[[], Awaitable[object]]  # raises EngineUnavailableError at once, before an act is tried patiently
 
@@ -95,4 +97,4 @@ async def installation() -> AsyncGenerator[Installation, None]:
         await check_schema(pool)
         here = services(settings, pool)
         actor = Actor(kind="cli", name=getpass.getuser())
-        yield Installation(settings, here.reads, here.insights, here.actions, actor, here.engine.client)
+        yield Installation(settings, here.reads, here.insights, here.actions, here.schedules, actor, here.engine.client)

@@ -6,6 +6,7 @@ does not exist is an error too: a misspelt limit must not be silently ignored.
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -148,6 +149,9 @@ class Settings(BaseModel):
 
             from cronsim import CronSim, CronSimError
 
+            # Temporal reads a sixth field as the year, '#' as a comment, and knows no L: it would run at other times.
+            if len(value.split()) != 5 or re.search(r"#|(^|[ ,])\d*L(?=$|[ ,])", value, re.IGNORECASE):
+                raise ValueError(f"'{value}' is not understood; write five fields, for example '*/15 * * * *'")
             try:
                 CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
             except CronSimError as e:

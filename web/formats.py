@@ -104,6 +104,7 @@ _WORDS = {
     "dry_run": "dry run, not performed",
     "retry_later": "model busy",
     "unknown": "unknown",
+    "gone": "history gone",
 }
 
 # What a colour says. Never alone: each badge carries its word and a shape.
@@ -113,7 +114,21 @@ TONES = {
         "good",
     ),
     **dict.fromkeys(("down", "fail", "failed", "needs_person", "interrupted", "auth", "invalid"), "bad"),
-    **dict.fromkeys(("degraded", "warn", "error", "limit", "expired", "refused", "denied", "retry_later"), "warn"),
+    **dict.fromkeys(
+        (
+            "degraded",
+            "warn",
+            "error",
+            "limit",
+            "expired",
+            "refused",
+            "denied",
+            "retry_later",
+            "terminated",
+            "timed_out",
+        ),
+        "warn",
+    ),
     **dict.fromkeys(("waiting", "pending", "deferred"), "ask"),
     **dict.fromkeys(
         ("open", "running", "verifying", "watching", "performing", "permitted", "requested", "reserved"), "live"

@@ -108,6 +108,7 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
         settings=settings,
         insights=here.insights,
         actions=here.actions,
+        schedules=here.schedules,
         engine=here.engine,
         hub=hub,
         renderer=Renderer(

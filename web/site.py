@@ -13,6 +13,7 @@ from web.rendering import Renderer
 from web.services.actions import Actions, Actor
 from web.services.engine_link import EngineLink
 from web.services.insights import Insights
+from web.services.schedules import Schedules
 
 VERSION = "0.1.0"
 
@@ -24,6 +25,7 @@ class Site:
     settings: Settings
     insights: Insights
     actions: Actions
+    schedules: Schedules
     engine: EngineLink
     hub: Hub
     renderer: Renderer

@@ -40,7 +40,6 @@ class Overview:
     unhealthy: tuple[ServiceRow, ...]
     recent: tuple[IncidentRow, ...]
     patrol: PatrolRow | None
-    next_patrol: datetime | None
     problems: tuple[InventoryProblem, ...]
 
 

@@ -1,5 +1,6 @@
 """The schedules that make Tiercel move by itself. Seeded at every start; a change of settings changes them."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio.client import (
@@ -41,7 +42,9 @@ def patrol_spec(settings: Settings) -> ScheduleSpec:
     """When patrols start: a cron expression in a time zone, or an interval; both with jitter."""
     jitter = timedelta(seconds=settings.jitter_s) or None
     if settings.cron:
-        return ScheduleSpec(cron_expressions=[settings.cron], time_zone_name=settings.timezone, jitter=jitter)
+        # Temporal keeps only what the expression means; the comment keeps what was written, for people.
+        written = f"{settings.cron} # {settings.cron}"
+        return ScheduleSpec(cron_expressions=[written], time_zone_name=settings.timezone, jitter=jitter)
     return ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=settings.interval_s))], jitter=jitter)
 
 
@@ -95,19 +98,19 @@ def upkeep_schedule(settings: Settings, now: datetime) -> Schedule:
     )
 
 
-async def ensure(client: Client, schedule_id: str, wanted: Schedule, memo: dict[str, str], *, trigger: bool) -> None:
-    """Create the schedule, or bring an existing one to the wanted form without unpausing it."""
+async def ensure(client: Client, schedule_id: str, wanted: Schedule, *, trigger: bool) -> None:
+    """Create the schedule, or bring an existing one to the wanted form. A pause stays, and so does a skipped time."""
     try:
-        await client.create_schedule(schedule_id, wanted, memo=memo, trigger_immediately=trigger)
+        await client.create_schedule(schedule_id, wanted, trigger_immediately=trigger)
     except ScheduleAlreadyRunningError:
         handle = client.get_schedule_handle(schedule_id)
 
         def change(found: ScheduleUpdateInput) -> ScheduleUpdate:
-            return ScheduleUpdate(
-                schedule=Schedule(
-                    wanted.action, spec=wanted.spec, policy=wanted.policy, state=found.description.schedule.state
-                )
-            )
+            old = found.description.schedule
+            # What is skipped is written in the time zone of the specification: in another one it would be another time.
+            same = (old.spec.time_zone_name or "UTC") == (wanted.spec.time_zone_name or "UTC")
+            spec = replace(wanted.spec, skip=old.spec.skip if same else [])
+            return ScheduleUpdate(Schedule(wanted.action, spec=spec, policy=wanted.policy, state=old.state))
 
         await handle.update(change)
         if trigger:
@@ -129,14 +132,10 @@ async def seed(client: Client, settings: Settings, now: datetime) -> None:
         client,
         SCHEDULE_PATROL,
         patrol_schedule(settings),
-        {"cron": settings.cron, "every_s": str(settings.interval_s)},
         trigger=False,
     )
     if settings.look_every_s > 0:
-        memo = {"every_s": str(settings.look_every_s)}
-        await ensure(client, SCHEDULE_LOOK, look_schedule(settings, now), memo, trigger=False)
+        await ensure(client, SCHEDULE_LOOK, look_schedule(settings, now), trigger=False)
     else:
         await remove(client, SCHEDULE_LOOK)
-    await ensure(
-        client, SCHEDULE_UPKEEP, upkeep_schedule(settings, now), {"every_s": str(UPKEEP_EVERY.seconds)}, trigger=True
-    )
+    await ensure(client, SCHEDULE_UPKEEP, upkeep_schedule(settings, now), trigger=True)

@@ -1,17 +1,13 @@
 """Every page in light and dark, on a phone and on a desk: no violation that axe knows, nothing too wide."""
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
 
+from tests.support.axe import complaints
 from tests.support.browser import Dashboard
 from tests.web.test_pages import PAGES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-}
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -25,16 +21,7 @@ async def test_every_page_is_accessible_and_fits(house: Dashboard, chrome: Brows
         if path == "/":
             await page.get_by_role("button", name="Run now").click()
             await page.get_by_label("Begin at").wait_for()
-        for summary in await page.locator("#live details > summary").all():
-            await summary.click()
-        await page.evaluate("scrollTo(0, 0)")
-        result = await Axe().run(page, options=RULES)
-        for violation in result.response["violations"]:
-            nodes = [f"{n['target']}: {n.get('failureSummary', '')}" for n in violation["nodes"][:2]]
-            found.append(f"{path}: {violation['id']} {nodes}")
-        wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        if wide > 0:
-            found.append(f"{path}: {wide} px wider than the screen")
+        found += await complaints(page, path)
         found += [f"{path}: {line}" for line in house.console if "404" not in line]
     await page.context.close()
     assert found == []

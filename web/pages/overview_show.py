@@ -1,5 +1,7 @@
 """The front page: what needs a person now, what runs, what is broken, what was done."""
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,7 +12,8 @@ from web.site import site_of
 async def handle(request: Request) -> Response:
     """GET /."""
     site = site_of(request)
+    view, next_patrol = await asyncio.gather(site.insights.overview(), site.schedules.next_patrol())
     context = await frame(
-        request, "overview_show", "incident", "health", "inventory", view=await site.insights.overview()
+        request, "overview_show", "incident", "health", "inventory", view=view, next_patrol=next_patrol
     )
     return site.renderer.page(request, "overview.html", context)

@@ -52,3 +52,9 @@ class EngineLink:
             self._answered = False
         self._checked_at = time.monotonic()
         return self._answered
+
+    async def required(self) -> None:
+        """For a page that is about the engine. Raises EngineUnavailableError soon where it does not answer."""
+        if not await self.alive():
+            await self.client()  # says more where it was never reached
+            raise EngineUnavailableError("Temporal does not answer; is it running?")

@@ -6,6 +6,7 @@ from adapters.database.incidents import IncidentStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from adapters.engine.client import TemporalEscalations, TemporalLedger
+from adapters.engine.schedules import TemporalSchedules
 from adapters.engine.slots import UpdateSlots
 from config import temporal
 from config.clock import SystemClock
@@ -13,6 +14,7 @@ from config.settings import Settings
 from web.services.actions import PATIENCE_S, Actions
 from web.services.engine_link import EngineLink
 from web.services.insights import Insights
+from web.services.schedules import Schedules
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Services:
     reads: Reads
     insights: Insights
     actions: Actions
+    schedules: Schedules
     engine: EngineLink
 
 
@@ -41,4 +44,5 @@ def services(settings: Settings, pool: Pool) -> Services:
         clock=clock,
         tiers=settings.tiers,
     )
-    return Services(settings, reads, Insights(reads, settings, clock), actions, engine)
+    schedules = Schedules(TemporalSchedules(engine.client, PATIENCE_S), engine, IncidentStore(pool), clock, settings)
+    return Services(settings, reads, Insights(reads, settings, clock), actions, schedules, engine)

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
 from pydantic import ValidationError
 
 from adapters.database.reads import Reads
@@ -15,7 +14,6 @@ from adapters.database.records import (
     IncidentRow,
     LedgerNoteRow,
     Page,
-    PatrolRow,
     SessionRow,
 )
 from config.settings import Settings
@@ -72,20 +70,8 @@ class Insights:
             unhealthy=tuple(s for s in services if s.status in {"down", "degraded"})[:ROWS],
             recent=tuple(i for i in recent.rows if i.closed_at is not None)[:6],
             patrol=base.patrol,
-            next_patrol=self.next_patrol(base.patrol),
             problems=inventory.problems[:10],
         )
-
-    def next_patrol(self, last: PatrolRow | None) -> datetime | None:
-        """When the schedule fires next, worked out from the settings; None before the first patrol of an interval."""
-        now = self._clock.now()
-        if self._settings.cron:
-            return next(CronSim(self._settings.cron, now.astimezone(self._zone))).astimezone(UTC)
-        if last is None:
-            return None
-        every = timedelta(seconds=self._settings.interval_s)
-        missed = max(0, (now - last.started_at) // every)
-        return last.started_at + every * (missed + 1)
 
     # ------------------------------------------------------------ incidents
 
