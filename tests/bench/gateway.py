@@ -81,7 +81,7 @@ class Place:
     stack: AsyncExitStack
 
     async def door(self, tier: int = TIER) -> Door:
-        door = make_door(self.gateway.home, tier)
+        door = make_door(self.gateway.home, tier, budget_usd=1e6)
         await self.gateway.doors.open(door)
         return door
 
@@ -184,25 +184,27 @@ def compare(what: str, straight: Sequence[float], door: Sequence[float], goal: s
 
 
 async def requests(here: Place, rounds: int) -> None:
-    through = await here.session()
     async with aiohttp.ClientSession(f"{here.model}/") as straight:
         for kilobytes, goal in ((40, MODEL_GOAL), (400, "")):
+            through = await here.session()  # each its own: a door allows a burst of 300
             data = body(kilobytes)
             for http in (straight, through):
                 await ask(http, data)
-            bare, mine = await taking_turns(rounds, lambda d=data: ask(straight, d), lambda d=data: ask(through, d))
+            bare, mine = await taking_turns(
+                rounds, lambda d=data: ask(straight, d), lambda d=data, t=through: ask(t, d)
+            )
             name = f"model request of {len(data) >> 10} kB"
             compare(f"{name}, first byte", [t.first for t in bare], [t.first for t in mine], goal)
             compare(f"{name}, whole answer", [t.whole for t in bare], [t.whole for t in mine], goal)
 
 
 async def tools(here: Place, rounds: int) -> None:
-    http = await here.session()
     for what, method, params in (
         ("tool server, ping", "ping", {}),
         ("tool server, list of tools", "tools/list", {}),
         ("tool call `services` (50 services, two reads of the record)", "tools/call", {"name": "services"}),
     ):
+        http = await here.session()
         await call(http, method, params)
         taken = [await call(http, method, params) for _ in range(rounds)]
         show(f"{what}, p50, p95", f"{percentile(taken, 0.5):.1f}, {percentile(taken, 0.95):.1f} ms")
