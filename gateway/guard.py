@@ -116,7 +116,8 @@ class Guard(asyncio.Protocol):
     def ended(self) -> None:
         """The answer is written."""
         self._busy -= 1
-        self._wait(self._all.bounds.limits.idle_s)
+        if not self._transport.is_closing():
+            self._wait(self._all.bounds.limits.idle_s)
 
     def _wait(self, seconds: float) -> None:
         self._stop_waiting()

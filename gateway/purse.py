@@ -1,8 +1,8 @@
 """The money of one session: reserved before a request, settled after it, remembered over the gateway's own death.
 
 Every reservation and every settlement is a line in the session's folder, where the session itself cannot look. A
-reservation that a dead gateway left open counts with what was seen of its request: the bound is a hundred times what a
-request usually costs, so a session could not go on after the gateway's first death.
+reservation that a dead gateway left open counts with what was seen of its request: the bound is often more than the
+whole budget, so a session could not go on after the gateway's first death.
 """
 
 import asyncio

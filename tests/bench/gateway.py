@@ -21,16 +21,15 @@ import aiohttp
 import psutil
 
 from adapters.database.health import HealthStore
-from adapters.database.migrate import migrate
 from adapters.database.pool import Pool
 from claude.argv import API_KEY_PLACEHOLDER
 from config.clock import SystemClock
 from domain.inventory import Inventory
 from domain.ports import Door
 from tests.bench.figures import percentile, show
+from tests.bench.record import with_record
 from tests.support.gateway import MODELS, make_door
 from tests.support.gateway_process import GatewayProcess
-from tests.support.postgres import TEMPLATE, TestServer
 from tests.support.world import a_service
 
 TIER = 2
@@ -266,21 +265,11 @@ async def measure(url: str, rounds: int) -> None:
         await memory(here)
 
 
-def fill(url: str) -> None:
-    asyncio.run(migrate(url))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=200)
     rounds = parser.parse_args().rounds
-    server = TestServer()
-    try:
-        server.start()
-        server.make_template(fill)
-        asyncio.run(measure(server.create(TEMPLATE), rounds))
-    finally:
-        server.stop()
+    with_record(lambda url: measure(url, rounds))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """What a permit costs: a ledger update on a real server, written to the record before it is answered."""
 
-import asyncio
 import time
 
-from adapters.database.migrate import migrate
 from adapters.database.pool import Pool
 from domain.action import ActionKind, CooldownClass
 from domain.ids import PermitId, ServiceId
 from domain.ledger import CooldownRule, PermitRequest
 from tests.bench.figures import show, spread
+from tests.bench.record import with_record
 from tests.support.engine_room import DirectLedger, engine_room
-from tests.support.postgres import TEMPLATE, TestServer
 from tests.support.temporal import dev_server
 from tests.support.world import World, a_service
 
@@ -42,18 +40,8 @@ async def measure(url: str) -> None:
         show("permits granted", str(PERMITS))
 
 
-def fill(url: str) -> None:
-    asyncio.run(migrate(url))
-
-
 def main() -> None:
-    server = TestServer()
-    try:
-        server.start()
-        server.make_template(fill)
-        asyncio.run(measure(server.create(TEMPLATE)))
-    finally:
-        server.stop()
+    with_record(measure)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def fill(url: str, size: int) -> None:
         assert action is not None
         for statement in FILL:
             params = {"size": size, "action": action[0], "chunk": chunk} if "%(" in statement else None
-            conn.execute(statement, params)  # pyright: ignore[reportArgumentType]
+            conn.execute(statement.encode(), params)
         fill_long_log(conn, f"sesinc_bench_{size // 2:08}")
         conn.execute("VACUUM ANALYZE")
 

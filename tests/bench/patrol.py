@@ -1,7 +1,6 @@
 """A patrol of 1,000 services: real workflow, real probes, real record; the targets answer in a process of their own."""
 
 import argparse
-import asyncio
 import contextlib
 import multiprocessing
 import resource
@@ -12,7 +11,6 @@ from collections.abc import Iterator
 from aiohttp import web
 from temporalio.client import Client
 
-from adapters.database.migrate import migrate
 from adapters.database.pool import Pool
 from adapters.probes.runner import ProbeRunner
 from config.clock import SystemClock
@@ -21,8 +19,8 @@ from domain.health import HttpProbe, TcpProbe
 from domain.incident import PatrolInput, PatrolResult
 from domain.inventory import Service
 from tests.bench.figures import show
+from tests.bench.record import with_record
 from tests.support.engine_room import QUICK, engine_room
-from tests.support.postgres import TEMPLATE, TestServer
 from tests.support.temporal import dev_server
 from tests.support.world import World, a_service
 
@@ -95,21 +93,11 @@ async def measure(url: str, rounds: int) -> None:
     )
 
 
-def fill(url: str) -> None:
-    asyncio.run(migrate(url))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    server = TestServer()
-    try:
-        server.start()
-        server.make_template(fill)
-        asyncio.run(measure(server.create(TEMPLATE), rounds))
-    finally:
-        server.stop()
+    with_record(lambda url: measure(url, rounds))
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ async def outside(image: str) -> AsyncIterator[Outside]:
     (folder / "mark" / "keep").touch()
     (folder / "canary").write_text("canary-of-the-host-3f1c", encoding="utf-8")
     server = await asyncio.start_server(call, "0.0.0.0", 0)
-    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(900)"])  # noqa: ASYNC220
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(900)"])  # noqa: ASYNC220  no waiting
     try:
         with victim(image) as name:
             port = server.sockets[0].getsockname()[1]

@@ -97,7 +97,7 @@ class TestServer:
             conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}{strategy}".encode())
         return self.url(name)
 
-    def make_template(self, fill: Callable[[str], None]) -> None:
+    def make_template(self, fill: Callable[[str], object]) -> None:
         """Let `fill` prepare the database that `create(TEMPLATE)` copies."""
         with psycopg.connect(self.url(), autocommit=True) as conn:
             conn.execute(f"CREATE DATABASE {TEMPLATE}".encode())
