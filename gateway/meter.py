@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gateway.prices import Tokens
+from policy.prices import Tokens
 
 _DELTA = 78  # bytes of a delta event without its text
 _BYTES_PER_TOKEN = 3  # errs on the dear side

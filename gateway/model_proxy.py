@@ -17,9 +17,9 @@ from domain.session import ModelCall
 from gateway import model_request
 from gateway.credential import Refusal, credential_headers
 from gateway.meter import Meter
-from gateway.prices import Tokens, cost_usd, most_usd, named
 from gateway.session import MAX_MODEL_BODY, SESSION, Session, bounded_body
 from gateway.spans import model_span
+from policy.prices import Tokens, cost_usd, most_usd, named
 
 log = structlog.get_logger("gateway.model")
 

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from adapters.notify.apprise_notifier import AppriseNotifier
 from config.settings import Settings, variable_of
+from policy.prices import KNOWN, named
 from worker import up_endpoints, up_ports
 from worker.doctor_finding import Finding, fail, ok, warn
 
@@ -106,6 +107,22 @@ async def credential(settings: Settings) -> Sequence[Finding]:
     return [ok("credential", ("API key" if kind == "api_key" else "subscription token") + both)]
 
 
+async def prices(settings: Settings) -> Sequence[Finding]:
+    """Without a price no budget can hold, so the gateway refuses every request of such a tier."""
+    wrong = [t for t in settings.tiers if not named(t.model)]
+    if not wrong:
+        return [ok("prices", "known for the models of all tiers, so every budget holds")]
+    known = ", ".join(sorted(KNOWN))
+    return [
+        fail(
+            f"price of tier {t.tier}",
+            f"the price of {t.model} is not known, so no budget could hold; sessions of tier {t.tier} cannot ask it anything",
+            f"set {variable_of(f'tier{t.tier}_model')} to one of: {known}",
+        )
+        for t in wrong
+    ]
+
+
 async def channels(settings: Settings) -> Sequence[Finding]:
     variable = variable_of("apprise_urls")
     notifier = await asyncio.to_thread(AppriseNotifier, settings.apprise_urls)
@@ -167,4 +184,4 @@ def _halves(line: str, otherwise: str) -> tuple[str, str]:
     return cause, fix or otherwise
 
 
-CHECKS = (home, ports, repositories, credential, channels, acting)
+CHECKS = (home, ports, repositories, credential, prices, channels, acting)

@@ -12,9 +12,9 @@ from demo.model.scenario import Scenario
 from domain.errors import RecordUnavailableError, TransientError
 from domain.session import SessionStatus
 from gateway.doors import DoorKeeper
-from gateway.prices import cost_usd, most_usd
 from gateway.purse import FILE, Purse
 from gateway.session import Upstream
+from policy.prices import cost_usd, most_usd
 from tests.gateway.test_model_proxy import BODY, END, HEADERS, PATH, START, TEXT, streamed
 from tests.support import claude_cli, gateway
 from tests.support.claude_cli import TIER_2, Bench
@@ -183,7 +183,7 @@ async def test_without_a_disk_nothing_is_spent(tmp_path: Path):
 def test_the_bound_is_above_the_cost_of_whatever_fits_into_the_request():
     from datetime import UTC, datetime
 
-    from gateway.prices import KNOWN, Tokens
+    from policy.prices import KNOWN, Tokens
 
     at = datetime(2026, 11, 21, tzinfo=UTC)
     for model in sorted(KNOWN):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.meter import MAX_LINE, Meter
-from gateway.prices import Tokens, cost_usd, price_of
+from policy.prices import Tokens, cost_usd, price_of
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 MILLION = Tokens(input=1_000_000)

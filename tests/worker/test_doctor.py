@@ -43,6 +43,7 @@ async def test_everything_is_examined_changes_nothing_and_fits_into_json(tmp_pat
         "home",
         "ports",
         "credential",
+        "prices",
         "claude cli",
         "temporal",
         "postgres",
@@ -132,6 +133,20 @@ async def test_missing_and_empty_repository_folders_say_what_to_do(tmp_path: Pat
     (repos / "one").mkdir()
     (finding,) = await doctor_settings.repositories(settings(tmp_path, TIERCEL_REPOS_DIR=repos))
     assert finding.level == "ok"
+
+
+async def test_a_model_without_a_price_is_named_with_its_tier_and_what_to_set(tmp_path: Path) -> None:
+    (good,) = await doctor_settings.prices(settings(tmp_path))
+    assert good.level == "ok"
+    dated = settings(tmp_path, TIERCEL_TIER1_MODEL="claude-haiku-4-5-20251001")
+    assert (await doctor_settings.prices(dated))[0].level == "ok"
+    unknown = settings(tmp_path, TIERCEL_TIER2_MODEL="claude-sonet-5-5", TIERCEL_TIER3_MODEL="my-own-model")
+    second, third = await doctor_settings.prices(unknown)
+    assert {second.level, third.level} == {"fail"}
+    assert "claude-sonet-5-5" in second.cause
+    assert "TIERCEL_TIER2_MODEL" in second.fix
+    assert "claude-sonnet-5-5" in second.fix
+    assert "TIERCEL_TIER3_MODEL" in third.fix
 
 
 @pytest.mark.parametrize(
