@@ -17,6 +17,8 @@ def clean(text: str) -> str:
 
 def to_html(text: str) -> Markup:
     """Escaped HTML with `<span class="a-red">` for colours. Never a style attribute."""
+    if "\x1b" not in text:
+        return escape(_visible(text))
     out: list[Markup] = []
     classes: frozenset[str] = frozenset()
     position = 0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 
 from domain.session import OutputLine
@@ -14,6 +14,7 @@ from web.logwords import words
 from web.preferences import preferences_of
 from web.rendering import Renderer
 
+LABEL = 100  # characters of who says it: a session chooses the names of its tools
 SHOWN = 4_000  # characters of one line that a page shows; the rest is one click away
 
 
@@ -34,7 +35,12 @@ def row(line: OutputLine) -> LogRow:
     kind, label, text = words(line)
     shown = text[:SHOWN]
     return LogRow(
-        seq=line.seq, at=line.at, kind=kind, label=label, html=ansi.to_html(shown), cut=len(text) - len(shown)
+        seq=line.seq,
+        at=line.at,
+        kind=kind,
+        label=ansi.clean(label)[:LABEL],
+        html=ansi.to_html(shown),
+        cut=len(text) - len(shown),
     )
 
 
@@ -51,4 +57,25 @@ def rows_html(renderer: Renderer, request: Request, key: LogKey, lines: Sequence
     root = str(request.scope.get("root_path", ""))
     text_url = root + str(request.app.url_path_for("session_text", session=key.session, attempt=key.attempt))
     zone = preferences_of(request).time_zone(renderer.zone)
-    return Markup(renderer.rows([row(line) for line in lines], str(key), text_url, zone))  # noqa: S704 - made by an escaping template
+    place = Place(f"?log={escape(key)}&amp;line=", str(escape(text_url)), zone)
+    return Markup("".join([_item(row(line), place) for line in lines]))  # noqa: S704 - every part is escaped
+
+
+@dataclass(frozen=True)
+class Place:
+    """What all rows of one log have in common, escaped: the beginning of a line's link, the log as text, the zone."""
+
+    line_url: str
+    text_url: str
+    zone: tzinfo
+
+
+def _item(r: LogRow, place: Place) -> str:
+    """One row. Four hundred of them are one answer: a template took four times as long, half the time of a page."""
+    seq, at = r.seq, r.at.isoformat(timespec="milliseconds")
+    cut = f' <a class="cut" href="{place.text_url}?line={seq}">… {r.cut:,} more characters</a>' if r.cut else ""
+    return (
+        f'<li id="L{seq}" class="k-{r.kind}"><a href="{place.line_url}{seq}#L{seq}" title="{at}">{seq}</a>'
+        f'<time class="at" datetime="{at}">{r.at.astimezone(place.zone):%H:%M:%S}</time>'
+        f'<span class="who">{escape(r.label)}</span><span class="txt">{r.html}{cut}</span></li>\n'
+    )

@@ -1,6 +1,6 @@
 """From view models to HTML: one environment, one way to make a page or the part of it that changed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -77,10 +77,6 @@ class Renderer:
     def fragment(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
         """One template as text, for streams and parts."""
         return self._env.get_template(template).render(self._context(request, context))
-
-    def rows(self, rows: Sequence[object], key: str, text_url: str, zone: tzinfo) -> str:
-        """Rows of a log, their times in `zone`."""
-        return self._env.get_template("_rows.html").render(rows=rows, key=key, text_url=text_url, zone=zone)
 
     def _context(self, request: Request, context: Mapping[str, Any]) -> dict[str, Any]:
         now = self._now()

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from adapters.database.output_codec import pack, split, unpack
+from adapters.database.output_codec import MAX_LINES, pack, split, unpack
 from adapters.database.pool import OUTPUT, Connection, Pool, execute, first, query
 from domain.errors import TransientError
 from domain.ids import SessionId
 from domain.session import OutputLine
 
 READ_BYTES = 4 << 20  # a page of megabyte lines must not fill the reader's memory
-_CHUNKS_AT_ONCE = 16
+_MOST_CHUNKS = 16  # in one read
 
 
 class OutputStore:
@@ -54,7 +54,9 @@ class OutputStore:
         size = 0
         while len(lines) < limit and size < READ_BYTES:
             cursor = lines[-1].seq if lines else after_seq
-            key = {"session": session, "attempt": attempt, "after": cursor, "chunks": _CHUNKS_AT_ONCE}
+            # The first chunk may begin long before, and what is read beyond `limit` was unpacked for nothing.
+            chunks_wanted = min((limit - len(lines)) // MAX_LINES + 2, _MOST_CHUNKS)
+            key = {"session": session, "attempt": attempt, "after": cursor, "chunks": chunks_wanted}
             chunks = await self._pool.rows("read_output", key)
             before = len(lines)
             for first_seq, codec, body in chunks:

@@ -125,7 +125,7 @@ async def test_a_read_stops_early_when_it_holds_enough_bytes(
     store: OutputStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(output_module, "READ_BYTES", 1)
-    monkeypatch.setattr(output_module, "_CHUNKS_AT_ONCE", 2)
+    monkeypatch.setattr(output_module, "_MOST_CHUNKS", 2)
     written = lines(1, 64 * 5)
     await store.append_output(SESSION, 1, written)
     seen: list[OutputLine] = []
