@@ -71,6 +71,6 @@ async def _decide(session: Session, request: web.Request) -> tuple[Decision, str
 def _deny(session: Session, call: GateCall, reason: str) -> tuple[Decision, str]:
     key = f"gate-{session.door.session}-{call.tool_use_id[:200]}"
     session.audit(
-        key, "tool_denied", call.tool_name[:100], {"reason": reason[:500], "tool_use_id": call.tool_use_id[:200]}
+        key, "tool.denied", call.tool_name[:100], {"reason": reason[:500], "tool_use_id": call.tool_use_id[:200]}
     )
     return "deny", reason

@@ -137,7 +137,7 @@ async def _act(request: web.Request, session: Session, rpc: int | str, params: d
     if isinstance(wrong, str):
         key = f"act-{session.door.session}-{pending.tool_use_id[:200]}-invalid"
         told: dict[str, object] = {"reason": wrong[:500], "tool_use_id": pending.tool_use_id[:200]}
-        session.audit(key, "action_invalid", str(pending.arguments.get("target", ""))[:100], told)
+        session.audit(key, "action.invalid", str(pending.arguments.get("target", ""))[:100], told)
         return web.json_response(_result(rpc, _content(ToolAnswer(text=wrong, fault=True))))
     if len(pending.event_id()) > MAX_EVENT_ID:
         return web.json_response(_result(rpc, _content(ToolAnswer(text="invalid arguments: too long", fault=True))))

@@ -66,7 +66,7 @@ async def _proxy(request: web.Request, path: str, *, counted: bool) -> web.Strea
     wanted = model_request.read(body) if len(body) < LARGE else await asyncio.to_thread(model_request.read, body)
     refusal = _refused_model(session, wanted, counted=counted)
     if refusal:
-        session.audit(f"model-{session.behind.new_id()}", "model_refused", wanted.model[:100], {"reason": refusal})
+        session.audit(f"model-{session.behind.new_id()}", "model.refused", wanted.model[:100], {"reason": refusal})
         return api_error(400, "invalid_request_error", refusal)
     added = credential_headers(request.headers, session.behind.upstream.credential)
     if isinstance(added, Refusal):
@@ -138,7 +138,7 @@ class _Call:
             return api_error(OVERLOADED, "overloaded_error", str(e))
         spent = f"{money.spent:.4f} of {budget:.4f} USD"
         log.warning("budget exhausted", session=session.door.session, spent=spent)
-        session.audit(f"budget-{session.door.session}", "budget_exhausted", session.door.session, {"spent": spent})
+        session.audit(f"budget-{session.door.session}", "budget.exhausted", session.door.session, {"spent": spent})
         return api_error(OUT_OF_MONEY, "billing_error", f"{BUDGET_EXHAUSTED}: this session used {spent}")
 
     async def run(self, request: web.Request, path: str, headers: CIMultiDict[str], body: bytes) -> web.StreamResponse:

@@ -139,7 +139,7 @@ class Session:
         lost, refused = self.behind.recorder.lost_of(self.door.session), self.bounds.refused
         if lost or refused:
             detail: dict[str, object] = {"records_lost": lost, "refused_over_limits": refused}
-            self.audit(f"limits-{self.behind.new_id()}", "door_limits", self.door.session, detail)
+            self.audit(f"limits-{self.behind.new_id()}", "door.limited", self.door.session, detail)
 
 
 SESSION = web.AppKey("session", Session)

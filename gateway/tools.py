@@ -113,8 +113,8 @@ async def act(session: Session, request: ActionRequest) -> ToolAnswer:
     """Ask the escalation to decide and perform. A refusal is an answer, not a fault."""
     what: dict[str, object] = {"kind": request.kind, "reason": request.reason, "tool_use_id": request.tool_use_id}
     key = f"act-{session.door.session}-{request.tool_use_id}"
-    session.audit(key, "action_requested", request.target, what)
+    session.audit(key, "action.asked", request.target, what)
     answer = await session.behind.broker.act(session.door.workflow_id, request)
     detail: dict[str, object] = {"decision": answer.decision, "state": answer.state, "message": answer.message[:500]}
-    session.audit(f"{key}-{answer.state}", "action_answered", request.target, {**what, **detail})
+    session.audit(f"{key}-{answer.state}", "action.answered", request.target, {**what, **detail})
     return ToolAnswer(text=bounded(answer.message or answer.state))

@@ -82,7 +82,7 @@ FILL = (
     """,
     """
     INSERT INTO audit (key, at, actor_kind, actor, action, target)
-    SELECT id || '/' || k, at, 'session', CASE WHEN oldest BETWEEN 0 AND 19 THEN 'rare' ELSE 'ses' || n % 50 END, 'action_requested',
+    SELECT id || '/' || k, at, 'session', CASE WHEN oldest BETWEEN 0 AND 19 THEN 'rare' ELSE 'ses' || n % 50 END, 'action.asked',
         CASE WHEN oldest BETWEEN 20 AND 39 THEN 'local/rare' ELSE service END
     FROM made, generate_series(0, 2) AS k
     """,

@@ -135,7 +135,7 @@ async def refusals(story: Story) -> dict[str, str]:
     calls = {a.id: a.tool_use_id for a in await story.actions()}
     found: dict[str, str] = {}
     for row in await audit(story):
-        if row.action in {"tool_denied", "action_invalid"}:
+        if row.action in {"tool.denied", "action.invalid"}:
             found[str(row.detail.get("tool_use_id"))] = str(row.detail.get("reason", ""))
         elif row.action == "action.refused" and ActionId(str(row.detail.get("action"))) in calls:
             found[calls[ActionId(str(row.detail.get("action")))]] = str(row.detail.get("text", ""))

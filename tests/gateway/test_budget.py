@@ -43,7 +43,7 @@ async def test_over_the_budget_the_next_request_is_refused_and_the_api_never_see
         assert BUDGET_EXHAUSTED in text
         await room.written()
     assert len(asked) == 3
-    assert [a for a, _, _ in room.records.audits.values()] == ["budget_exhausted"]
+    assert [a for a, _, _ in room.records.audits.values()] == ["budget.exhausted"]
     assert len(room.records.calls) == 3
 
 

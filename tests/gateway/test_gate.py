@@ -86,7 +86,7 @@ async def test_every_other_tool_is_denied_and_written_down(tmp_path: Path, tool:
     async with gateway.room(tmp_path) as room:
         assert (await ask(await room.open(tier=3), {**ACT, "tool_name": tool}))[0] == "deny"
         await room.written()
-    assert [a for a, _, _ in room.records.audits.values()] == ["tool_denied"]
+    assert [a for a, _, _ in room.records.audits.values()] == ["tool.denied"]
     assert room.broker.considered == []
 
 

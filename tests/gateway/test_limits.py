@@ -53,7 +53,7 @@ async def test_a_door_takes_so_many_connections_and_another_door_does_not_notice
             writer.close()
         await room.keeper.close(hostile.session)
         await room.written()
-    [limits] = [detail for action, _, detail in room.records.audits.values() if action == "door_limits"]
+    [limits] = [detail for action, _, detail in room.records.audits.values() if action == "door.limited"]
     assert int(str(limits["refused_over_limits"])) >= 200
 
 

@@ -144,7 +144,7 @@ async def test_a_refused_action_is_an_answer_and_is_written_down(tmp_path: Path)
         result = (await say(await room.open(), call("act", ARGUMENTS)))["result"]
         await room.written()
     assert result == {"content": [{"type": "text", "text": "refused: 2 of 2 restarts used"}], "isError": False}
-    assert [a for a, _, _ in room.records.audits.values()] == ["action_requested", "action_answered"]
+    assert [a for a, _, _ in room.records.audits.values()] == ["action.asked", "action.answered"]
 
 
 @pytest.mark.parametrize("tool_use_id", [None, "", 3, "x" * 201, "a\nb"])

@@ -168,7 +168,7 @@ async def test_a_tier_may_use_its_own_model_only(tmp_path: Path, body: Any):
             assert answer.status == 400
             assert "claude-sonnet-5-5 only" in (await answer.json())["error"]["message"]
         await room.written()
-        assert [a for a, _, _ in room.records.audits.values()] == ["model_refused"]
+        assert [a for a, _, _ in room.records.audits.values()] == ["model.refused"]
 
 
 async def test_it_passes_a_refusal_of_the_api_with_its_waiting_time(tmp_path: Path):

@@ -96,8 +96,8 @@ async def test_killed_while_an_answer_streams_and_while_an_action_runs_it_loses_
         audits = [str(r[0]) for r in db.execute("SELECT action FROM audit ORDER BY id")]
     assert rows
     assert {str(r[0]) for r in rows} == {plan.session}
-    assert audits.count("action_requested") == 1
-    assert audits.count("action_answered") == 1
+    assert audits.count("action.asked") == 1
+    assert audits.count("action.answered") == 1
 
 
 async def test_it_serves_the_model_without_postgres_and_without_temporal(tmp_path: Path):

@@ -331,8 +331,8 @@ async def test_every_wish_for_an_action_is_in_the_audit_with_its_reason(attack: 
     while True:
         page = await attack.here.here.reads.audit(cursor, 500)
         for row in page.rows:
-            reason = row.detail.get("reason" if row.action in {"tool_denied", "action_invalid"} else "message", "")
-            if row.action in {"tool_denied", "action_invalid", "action_answered"} and reason:
+            reason = row.detail.get("reason" if row.action in {"tool.denied", "action.invalid"} else "message", "")
+            if row.action in {"tool.denied", "action.invalid", "action.answered"} and reason:
                 kept[str(row.detail.get("tool_use_id"))] = str(reason)
         if not page.next:
             break

@@ -100,12 +100,19 @@ async def _day_of_probes(stores: Stores, now: datetime, down: Sequence[str]) -> 
 async def _audit(stores: Stores, now: datetime) -> None:
     """People, sessions and code, newest last."""
     told: tuple[tuple[int, str, str, str, str, dict[str, object]], ...] = (
-        (540, "session", "5f0c6a4e-blog-2", "action_requested", LOCAL + "blog", {"kind": "restart", "reason": "hung"}),
+        (540, "session", "5f0c6a4e-blog-2", "action.asked", LOCAL + "blog", {"kind": "restart", "reason": "hung"}),
         (539, "system", "ledger", "permit.granted", LOCAL + "blog", {"class": "restart", "slot": 1, "of": 2}),
         (51, "session", "5f0c6a4e-paperless-2", "action.refused", LOCAL + "paperless", {"reason": "2 of 2 used"}),
-        (30, "web", "dashboard (127.0.0.1)", "snooze", LOCAL + "jellyfin", {"minutes": 60, "reason": "new <disk>"}),
-        (5, "session", "5f0c6a4e-postgres-2", "action_requested", LOCAL + "postgres", {"kind": "restart"}),
-        (2, "cli", "ada", "patrol", "patrol", {}),
+        (
+            30,
+            "web",
+            "dashboard (127.0.0.1)",
+            "ledger.snooze",
+            LOCAL + "jellyfin",
+            {"minutes": 60, "reason": "new <disk>"},
+        ),
+        (5, "session", "5f0c6a4e-postgres-2", "action.asked", LOCAL + "postgres", {"kind": "restart"}),
+        (2, "cli", "ada", "patrol.started", "patrol", {}),
     )
     for minutes, kind, actor, action, target, detail in told:
         at = now - timedelta(minutes=minutes)

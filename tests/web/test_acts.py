@@ -152,7 +152,7 @@ async def test_another_digest_than_the_one_shown_decides_nothing_and_a_denial_ne
             assert answer.status == 200
     await state_of(site, incident, IncidentState.CANCELLED)
     audit = await Reads(engine.pool).audit(target=incident)
-    assert [row.action for row in audit.rows] == ["close"]
+    assert [row.action for row in audit.rows] == ["incident.closed"]
 
 
 async def test_run_now_asks_starts_and_lands_on_the_incident(room: tuple[Room, Dashboard]):

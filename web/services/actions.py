@@ -112,7 +112,7 @@ class Actions:
                 accepted=False,
                 message="There is no patrol schedule yet; the worker creates it when it starts. Is it running?",
             )
-        await self._audit(actor, "patrol", SCHEDULE_PATROL, {})
+        await self._audit(actor, "patrol.started", SCHEDULE_PATROL, {})
         return Act(accepted=True, message="Patrol started. One that runs already is not doubled.")
 
     async def look(self, service: str, prompt: str, tier: int, actor: Actor) -> Act:
@@ -132,7 +132,7 @@ class Actions:
             at=self._clock.now(),
         )
         opened = await self._escalations.open(alert, start_tier=tier, prompt=prompt.strip(), requested_by=actor.name)
-        await self._audit(actor, "look", opened.incident, {"service": service, "tier": tier, "new": opened.new})
+        await self._audit(actor, "look.started", opened.incident, {"service": service, "tier": tier, "new": opened.new})
         if not opened.new:
             return Act(
                 accepted=False,
@@ -151,7 +151,7 @@ class Actions:
             )
         except WorkflowGoneError:
             return Act(accepted=False, message="It is already over.", incident=incident)
-        await self._audit(actor, "close", IncidentId(incident), {"reason": reason.strip(), "answer": said})
+        await self._audit(actor, "incident.closed", IncidentId(incident), {"reason": reason.strip(), "answer": said})
         return Act(
             accepted=said == "closing",
             message="Closing: sessions are being stopped." if said == "closing" else said,
