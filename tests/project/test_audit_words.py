@@ -17,7 +17,9 @@ def _words(call: ast.Call) -> list[str]:
     if name not in {"audit", "_audit"} or len(call.args) < 3:
         return []
     first = call.args[0]
-    kind_first = name == "_audit" and (len(call.args) == 5 or isinstance(first, ast.Constant) and first.value in KINDS)
+    kind_first = name == "_audit" and (
+        len(call.args) == 5 or (isinstance(first, ast.Constant) and first.value in KINDS)
+    )
     return _texts(call.args[4 if len(call.args) == 7 else 2 if kind_first else 1])
 
 
