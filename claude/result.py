@@ -74,6 +74,17 @@ def _by_our_hand(ended: ExitState) -> Verdict | None:
             return Verdict(
                 status=SessionStatus.FAILED, message="The session ran out of memory and was ended by its limit."
             )
+        case "pids":
+            return Verdict(
+                status=SessionStatus.FAILED, message="The session started more processes than it may and was ended."
+            )
+        case "disk":
+            return Verdict(
+                status=SessionStatus.FAILED,
+                message="The session filled its disk space and was ended. `tiercel doctor` shows what is free.",
+            )
+        case "flood":
+            return Verdict(status=SessionStatus.FAILED, message="The session said more than it may and was ended.")
         case "lost":
             return Verdict(
                 status=SessionStatus.FAILED,

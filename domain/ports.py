@@ -136,6 +136,7 @@ class Limits(Value):
     memory_mb: int = 1024
     cpus: float = 1.0
     pids: int = 256
+    disk_mb: int = 2048  # in its own folder, over all its processes
 
 
 class Launch(Value):
@@ -167,7 +168,7 @@ class ExitState(Value):
     """How a process ended. `reason` tells our own limits from the CLI's end."""
 
     code: int | None
-    reason: str = "exited"  # exited | timeout | oom | stopped | lost | lease
+    reason: str = "exited"  # exited | timeout | oom | pids | disk | flood | stopped | lost | lease
     stderr_tail: str = ""
 
 

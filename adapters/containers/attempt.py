@@ -1,14 +1,17 @@
 """One attempt on disk: what every engine prepares, reads and concludes in the same way."""
 
+import base64
 import contextlib
 import os
+import platform
 import stat
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from adapters.containers import files
+from adapters.containers import files, seccomp
+from adapters.containers.output import MAX_STREAM_BYTES
 from domain.errors import TransientError
 from domain.ids import SessionId
 from domain.ports import ExitState, Handle, Launch, SessionFolder
@@ -18,8 +21,7 @@ DOOR_URL = f"http://127.0.0.1:{DOOR_PORT}"  # claude.argv.DOOR_URL, which tests/
 LEASE_S = 12.0
 SWEEP_AGE_S = 60.0  # a sweep's list of sessions is older than the sweep: what was started since is not an orphan
 STDERR_TAIL_BYTES = 4096
-MAX_STREAM_BYTES = 128 << 20  # a session that says more is not listened to: its reader holds a whole line in memory
-_REASONS = ("exited", "timeout", "oom", "stopped", "lost", "lease")
+_REASONS = ("exited", "timeout", "oom", "pids", "disk", "flood", "stopped", "lost", "lease")
 _DOOR_MODE = 0o755
 _SOCKET_MODE = 0o666
 _CODE = Path(__file__).resolve().parents[2]
@@ -31,7 +33,7 @@ RUNNER_PATH = str(_CODE)
 
 
 def prepare(launch: Launch, uid: int) -> Path:
-    """Make the folders of an attempt, its prompt and a fresh lease, for processes that run as `uid`."""
+    """Make the folders of an attempt, its prompt and a fresh lease, for a session that runs as `uid`."""
     folder = launch.folder
     folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     attempt = folder.attempt(launch.attempt)
@@ -40,7 +42,7 @@ def prepare(launch: Launch, uid: int) -> Path:
     renew_lease(folder)
     _write_once(attempt / files.PROMPT, launch.prompt.encode())
     if os.geteuid() == 0:
-        for path in (folder.claude_config, folder.work, attempt):
+        for path in (folder.claude_config, folder.work):
             give(path, uid)
     return attempt
 
@@ -66,6 +68,7 @@ def _write_once(path: Path, data: bytes) -> None:
     fd, scratch = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(fd, "wb") as f:
+            os.fchmod(fd, 0o644)  # a container's runner is another uid; the session's folder keeps everybody else out
             f.write(data)
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(scratch)
@@ -105,6 +108,10 @@ def spec(launch: Launch, mode: str, command: list[str], lease_s: float) -> dict[
         "timeout_s": launch.timeout_s,
         "memory_mb": launch.limits.memory_mb,
         "pids": launch.limits.pids,
+        "cpus": launch.limits.cpus,
+        "disk_mb": launch.limits.disk_mb,
+        "writable": [str(folder.work), str(folder.claude_config)],
+        "seccomp": base64.b64encode(seccomp.program(platform.machine())).decode(),
         "command": command,
         "env": launch.env,
         "cwd": str(folder.work),
@@ -125,7 +132,7 @@ def mark_on_host(folder: Path) -> None:
 
 
 def on_host(folder: Path) -> bool:
-    """Whether the pids in process.json are this machine's. A container's session could write any pid there."""
+    """Whether the pids in process.json are this machine's. A container's pids mean nothing here."""
     return _mark(folder).exists()
 
 

@@ -20,6 +20,7 @@ _INSPECT_EVERY_S = 2.0
 _KILL_S = 5.0
 _POLL_S = 0.05
 _CONFLICT = 409
+_ANYBODY = 0o777  # the runner is root without the right to write everywhere; the folders above let nobody in
 _BUILD_IT = "build it with `tiercel image build`"
 
 
@@ -165,9 +166,10 @@ class ContainerEngine:
         attempt.open_socket(launch.folder)
         folder = launch.folder.attempt(launch.attempt)
         plan = attempt.spec(launch, host.INSIDE, [container_spec.CLI_INSIDE, *launch.argv], self._lease_s)
+        plan |= container_spec.plan(launch, uid)
         await asyncio.to_thread(files.write_atomic, str(folder / files.LAUNCH), plan, durable=False)
-        if os.geteuid() == 0:
-            attempt.give(folder, uid)
+        if os.geteuid() != 0:
+            folder.chmod(_ANYBODY)
         arguments = container_spec.arguments(launch, self._image, self._installation, self._binary, uid, self._code)
         try:
             return await self._docker.call(lambda: self._docker.client().containers.create(**arguments))

@@ -9,9 +9,14 @@ from domain.ports import Launch
 
 CLI_INSIDE = "/opt/tiercel/claude"
 CODE_INSIDE = "/opt/tiercel/code"
+# The runner's own: record, lease and door. Root's, so that the session cannot even look into it.
+RUNNER_INSIDE = "/runner"
+ATTEMPT_INSIDE, LEASE_INSIDE, DOOR_INSIDE = (f"{RUNNER_INSIDE}/{name}" for name in ("attempt", "lease", "door"))
+# To run the session as somebody else and to end it. It has none of them itself.
+RUNNER_RIGHTS = ("SETUID", "SETGID", "SETPCAP", "KILL")
 NOBODY = 64_000  # the uid of sessions where the worker is root; belongs to no person
 TMP_BYTES = 256 << 20
-MAX_FILE_BYTES = 2 << 30
+MAX_FILE_BYTES = 512 << 20
 
 LABEL_INSTALLATION = "tiercel.installation"
 LABEL_SESSION = "tiercel.session"
@@ -28,7 +33,8 @@ def name_of(session: str, number: int) -> str:
 def session_uid(*, rootless: bool) -> int:
     """Who the session is on the host: the worker itself where it is not root, so that both can use the folder.
 
-    In a rootless engine the worker's user is called 0 inside.
+    In a rootless engine the worker's user is called 0 inside, and every other user's files would be out of its reach:
+    there the session is the same user as its runner.
     """
     own = os.geteuid()
     if rootless:
@@ -41,15 +47,15 @@ def arguments(
 ) -> dict[str, Any]:
     """Arguments of `containers.create`."""
     memory = launch.limits.memory_mb << 20
-    attempt_folder = launch.folder.attempt(launch.attempt)
     return {
         "image": image,
         "name": name_of(launch.session, launch.attempt),
         "entrypoint": ["/usr/bin/python3", *attempt.RUNNER_FLAGS, CODE_INSIDE],
-        "command": [str(attempt_folder / files.LAUNCH)],
+        # The session's id: for people who look with `ps`.
+        "command": [f"{ATTEMPT_INSIDE}/{files.LAUNCH}", launch.session],
         "environment": {"PATH": "/usr/bin:/bin"},  # the runner's; the session gets its own and nothing else
-        "user": f"{uid}:{uid}",
-        "working_dir": str(launch.folder.work),
+        "user": "0:0",  # the runner; the session is `uid`, without any right (namespaces.become)
+        "working_dir": "/",
         "hostname": "session",
         "labels": {
             **launch.labels,
@@ -58,10 +64,15 @@ def arguments(
             LABEL_ATTEMPT: str(launch.attempt),
         },
         "mounts": _mounts(launch, binary, code),
-        "tmpfs": {"/tmp": f"rw,nosuid,nodev,noexec,size={TMP_BYTES},mode=1777"},  # noqa: S108  inside the container
+        "tmpfs": {
+            "/tmp": f"rw,nosuid,nodev,noexec,size={TMP_BYTES},mode=1777",  # noqa: S108  inside the container
+            RUNNER_INSIDE: "rw,nosuid,nodev,noexec,size=16k,mode=0700",
+        },
         "network_mode": "none",
+        "ipc_mode": "none",
         "read_only": True,
         "cap_drop": ["ALL"],
+        "cap_add": list(RUNNER_RIGHTS) if uid else [],
         "security_opt": ["no-new-privileges"],
         "init": True,
         "pids_limit": launch.limits.pids,
@@ -77,13 +88,27 @@ def arguments(
     }
 
 
+def plan(launch: Launch, uid: int) -> dict[str, Any]:
+    """What the runner in the container is told otherwise than one on the host."""
+    return {
+        "folder": ATTEMPT_INSIDE,
+        "lease": LEASE_INSIDE,
+        "socket": f"{DOOR_INSIDE}/{launch.folder.socket.name}",
+        "uid": uid or -1,
+    }
+
+
 def _mounts(launch: Launch, binary: Path, code: Path) -> list[dict[str, Any]]:
     folder = launch.folder
-    lease = folder.root / files.LEASE
-    mounts = [_mount(binary.resolve(), CLI_INSIDE), _mount(code, f"{CODE_INSIDE}/adapters/containers")]
-    mounts += [_mount(path, str(path)) for path in (folder.door, lease, *launch.read_only)]
-    writable = (folder.claude_config, folder.work, folder.attempt(launch.attempt))
-    return mounts + [_mount(path, str(path), read_only=False) for path in writable]
+    mounts = [
+        _mount(binary.resolve(), CLI_INSIDE),
+        _mount(code, f"{CODE_INSIDE}/adapters/containers"),
+        _mount(folder.root / files.LEASE, LEASE_INSIDE),
+        _mount(folder.door, DOOR_INSIDE),
+        _mount(folder.attempt(launch.attempt), ATTEMPT_INSIDE, read_only=False),
+    ]
+    mounts += [_mount(path, str(path)) for path in launch.read_only]
+    return mounts + [_mount(path, str(path), read_only=False) for path in (folder.claude_config, folder.work)]
 
 
 def _mount(source: Path, target: str, *, read_only: bool = True) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _NOT_PLAIN = (errno.ENOENT, errno.ELOOP, errno.ENXIO)  # missing, a link, a sock
 def open_plain(path: str) -> int | None:
     """A descriptor of a plain file; None for anything else.
 
-    A session in a container may write into its attempt's folder: a link there would lead to any file of the host, and
+    If a session could ever write into its attempt's folder, a link there would lead to any file of the host, and
     a FIFO would hold its reader for ever.
     """
     try:
@@ -119,3 +119,8 @@ def descendants(pid: int) -> list[int]:
         found += below
         todo += below
     return found
+
+
+def everybody_but_us() -> list[int]:
+    """All processes that can be seen, without this one: in a container, the session's."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]

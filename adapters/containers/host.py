@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import cast
 
-from adapters.containers import attempt, files
+from adapters.containers import attempt, cgroup, files
 from domain.errors import TransientError
 from domain.ids import SessionId
 from domain.ports import ExitState, Handle, SessionFolder
@@ -29,7 +30,16 @@ def exited(handle: Handle) -> ExitState | None:
         return state
     if who is not None and not attempt.on_host(folder):
         return None
+    _remove_groups(who)
     return attempt.record_end(folder, None, "lost", "its runner was killed")
+
+
+def _remove_groups(who: dict[str, object] | None) -> None:
+    """What a killed runner could not do itself. Only its own kind of name, and the kernel keeps what is not empty."""
+    groups = who.get("groups") if who else None
+    if isinstance(groups, list):
+        found = [str(group) for group in cast("list[object]", groups)]
+        cgroup.remove([f for f in found if f.startswith(cgroup.ROOT) and Path(f).name.startswith("tiercel-")])
 
 
 async def stop(handle: Handle, grace_s: float) -> ExitState:
@@ -49,6 +59,7 @@ async def _kill_runner(handle: Handle, folder: Path) -> ExitState:
     for _ in range(int(_KILL_S / _POLL_S)):
         who = attempt.started(folder)
         if who is None or not _lives(who):
+            _remove_groups(who)
             return attempt.record_end(folder, 137, "stopped", "its runner did not answer and was killed")
         await asyncio.sleep(_POLL_S)
     raise TransientError(f"Session {handle.session} cannot be ended; look at its processes with `ps`.")

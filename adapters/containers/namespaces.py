@@ -1,4 +1,4 @@
-"""A listener inside another process's network namespace, and the few prctl calls of the runner.
+"""A listener inside another process's network namespace, and the few calls of the runner that Python does not have.
 
 The relay runs outside the sandbox on a socket that belongs to the sandbox's loopback: nothing of ours (no Python,
 no relay, no door) has to be visible inside. Standard library only.
@@ -14,6 +14,10 @@ _CLONE_NEWNET = 0x40000000
 _NS_GET_USERNS = 0xB701
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
+_FILTER_STEP_BYTES = 8
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -32,6 +36,36 @@ def become_subreaper() -> None:
 def die_with_parent(signum: int) -> None:
     """Ask the kernel for `signum` when the thread that forked this process ends."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def become(uid: int) -> None:
+    """Be `uid` and nobody else from here on, without any right that could be got back. Needs CAP_SETUID and SETPCAP."""
+    capability = 0
+    while _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
+        capability += 1  # until the kernel knows no higher one
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+
+
+def filter_calls(program: bytes) -> None:
+    """Have the kernel judge every system call of this process and its children by `program` (seccomp.py)."""
+    steps = ctypes.create_string_buffer(program)
+    head = _Filter(len(program) // _FILTER_STEP_BYTES, ctypes.addressof(steps))
+    _check(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(head), 0, 0), "prctl(PR_SET_SECCOMP)")
+
+
+class _Filter(ctypes.Structure):
+    """struct sock_fprog."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_void_p))
+
+
+def act_as(uid: int) -> None:
+    """Have this thread open files as `uid`, and nothing else change: signals and rights stay the runner's."""
+    _libc.setfsgid(uid)
+    _libc.setfsuid(uid)
 
 
 def listen_inside(pid: int, port: int) -> socket.socket:

@@ -40,6 +40,7 @@ class ProcessEngine:
         self._isolation: Isolation | None = None
         self._bwrap: Path | None = None
         self._options: frozenset[str] = frozenset()
+        self._limits = "limits sampled"
         self._probing = asyncio.Lock()
 
     async def isolation(self) -> Isolation:
@@ -122,7 +123,7 @@ class ProcessEngine:
                 f"{self._bwrap} cannot make a sandbox here ({state.stderr_tail.splitlines()[0] if state.stderr_tail else state.reason}); "
                 "allow unprivileged user namespaces, or use TIERCEL_ENGINE=container"
             )
-        return Isolation(engine=self.name, isolated=True, how=f"bubblewrap ({self._bwrap})")
+        return Isolation(engine=self.name, isolated=True, how=f"bubblewrap ({self._bwrap}), {self._limits}")
 
     def _no(self, why: str) -> Isolation:
         return Isolation(engine=self.name, isolated=False, how=f"not isolated: {why}")
@@ -141,6 +142,8 @@ class ProcessEngine:
         try:
             handle = await self._start(launch, Path("/bin/sh"), isolated=True)
             state = await host.wait_for_end(handle, _START_S)
+            who = attempt.started(launch.folder.attempt(1)) or {}
+            self._limits = f"limits by {who.get('limits')}".replace("by sampled", "sampled")
         finally:
             await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
         return state or ExitState(code=None, reason="timeout")

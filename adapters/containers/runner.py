@@ -16,7 +16,10 @@ import signal
 import sys
 import time
 
-from adapters.containers import files
+from adapters.containers import cgroup, files
+from adapters.containers.bounds import Bounds
+from adapters.containers.cgroup import Group
+from adapters.containers.output import Output
 from adapters.containers.spawn import Spawned, Spec, bound_files, spawn
 
 TICK_S = 0.5
@@ -24,6 +27,7 @@ GRACE_S = 3.0
 _DRAIN_S = 10.0
 _SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 _SIGKILL_CODE = 137
+_OWN, _READABLE = 0o600, 0o644  # a container's runner is not the worker's uid; the session's folder keeps others out
 
 
 class Ending:
@@ -66,6 +70,7 @@ class Runner:
         self._stopping: Ending | None = None
         self._asked = False
         self._kill_at = 0.0
+        self._group: Group | None = None
 
     def run(self) -> None:
         """Start, watch, end, record."""
@@ -73,18 +78,30 @@ class Runner:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         code, reason, detail = None, "lost", ""
+        spec = self._spec
+        output = Output(spec.path(files.STREAM), spec.path(files.STDERR), _READABLE if spec.mode == "inside" else _OWN)
+        self._group = None if spec.mode == "inside" else self._make_group()
+        bounds = Bounds(spec, output, self._group)
         try:
             listener = self._own_listener()
-            process = spawn(self._spec)
-            self._sign(process.inner)
+            process = spawn(spec, output, self._group)
+            self._sign(process.inner, bounds.how)
             self._open_door(process, listener)
-            code, reason, detail = self._watch(process)
+            output.start()
+            code, reason, detail = self._watch(process, bounds)
         except (OSError, RuntimeError) as e:
             detail = str(e)
         if not self._kill_all():
             detail += " (some of its processes cannot be killed)"
-        self._sync()
-        files.write_atomic(self._spec.path(files.EXIT), {"code": code, "reason": reason, "detail": detail}, keep=True)
+        output.finish()
+        reason, detail = bounds.explained(code, reason, detail)
+        if self._group is not None:
+            self._group.remove()
+        files.write_atomic(spec.path(files.EXIT), {"code": code, "reason": reason, "detail": detail}, keep=True)
+
+    def _make_group(self) -> Group | None:
+        name = f"tiercel-{self._spec.runner.replace('/', '-')}"
+        return cgroup.make(name, self._spec.memory_bytes, self._spec.pids, self._spec.cpus)
 
     # ------------------------------------------------------------ start
 
@@ -97,16 +114,19 @@ class Runner:
             return False
         if os.path.exists(self._spec.path(files.PROCESS)):
             return False
-        self._sign(None)
+        self._sign(None, "")
         return True
 
-    def _sign(self, inner: int | None) -> None:
+    def _sign(self, inner: int | None, limits: str) -> None:
+        """Who we are. `groups`: for whoever cleans up after a runner that was killed."""
         pid = os.getpid()
         who = {"runner": self._spec.runner, "mode": self._spec.mode, "pid": pid, "start_time": files.start_time(pid)}
+        if limits:
+            who |= {"limits": limits, "groups": self._group.folders if self._group else []}
         if inner is not None:
             who |= {"inner": inner, "inner_start_time": files.start_time(inner)}
         # Waiting for the disk comes after the start of the command, not before.
-        files.write_atomic(self._spec.path(files.PROCESS), dict(who), durable=inner is not None)
+        files.write_atomic(self._spec.path(files.PROCESS), dict(who), durable=bool(limits))
 
     def _own_listener(self) -> object:
         """Where there is no namespace of its own, the port must be known before the command is started."""
@@ -140,12 +160,12 @@ class Runner:
 
     # ------------------------------------------------------------ watch
 
-    def _watch(self, process: Spawned) -> tuple[int | None, str, str]:
+    def _watch(self, process: Spawned, bounds: Bounds) -> tuple[int | None, str, str]:
         while True:
             self._reap(process.pid)
             if self._status is not None:
                 break
-            if self._stopping is None and (ending := self._look()):
+            if self._stopping is None and (ending := self._look(bounds)):
                 self._stopping = ending
                 self._kill_at = time.monotonic() + ending.grace_s
                 self._terminate(process)
@@ -159,7 +179,7 @@ class Runner:
             return self._status, self._stopping.reason, self._stopping.detail
         return self._status, "exited", ""
 
-    def _look(self) -> Ending | None:
+    def _look(self, bounds: Bounds) -> Ending | None:
         """The reason to end it, if there is one now."""
         stop = files.read_json(self._spec.path(files.STOP))
         if stop is not None or self._asked:
@@ -168,16 +188,8 @@ class Runner:
             return Ending("timeout", f"still running after {self._spec.timeout_s:g} s", GRACE_S)
         if self._lease.expired():
             return Ending("lease", f"no worker gave a sign of life for {self._spec.lease_s:g} s", 0.0)
-        return None if self._spec.mode == "inside" else self._bound()  # a container has its own bounds
-
-    def _bound(self) -> Ending | None:
-        below = files.descendants(os.getpid())
-        used = sum(_memory_bytes(pid) for pid in below)
-        if used > self._spec.memory_bytes:
-            return Ending("oom", f"used {used >> 20} MB of {self._spec.memory_bytes >> 20} MB", 0.0)
-        if len(below) > self._spec.pids:
-            return Ending("oom", f"had {len(below)} processes of {self._spec.pids}", 0.0)
-        return None
+        broken = bounds.broken()
+        return Ending(*broken, 0.0) if broken else None
 
     # ------------------------------------------------------------ end
 
@@ -202,23 +214,17 @@ class Runner:
         """Return when nothing that the session started is left: only then may it be started again elsewhere."""
         deadline = time.monotonic() + _DRAIN_S
         while time.monotonic() < deadline:
-            for pid in [-1] if self._spec.mode == "inside" else files.descendants(os.getpid()):
+            below = [-1] if self._spec.mode == "inside" else files.descendants(os.getpid())
+            for pid in below + (self._group.pids() if self._group else []):
                 _kill(pid, signal.SIGKILL)
             try:
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     continue
             except ChildProcessError:
-                return True
+                if not (self._group and self._group.pids()):
+                    return True
             time.sleep(0.005)
         return False
-
-    def _sync(self) -> None:
-        try:
-            fd = os.open(self._spec.path(files.STREAM), os.O_RDONLY)
-        except FileNotFoundError:
-            return
-        os.fsync(fd)
-        os.close(fd)
 
 
 def _kill(pid: int, signum: int) -> None:
@@ -226,15 +232,6 @@ def _kill(pid: int, signum: int) -> None:
         os.kill(pid, signum)
     except ProcessLookupError:
         return
-
-
-def _memory_bytes(pid: int) -> int:
-    """Memory that belongs to `pid` alone or is shared and writable; the mapped binary does not count."""
-    try:
-        with open(f"/proc/{pid}/status", "rb") as f:
-            return sum(int(line.split()[1]) << 10 for line in f if line.startswith((b"RssAnon:", b"RssShmem:")))
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
 
 
 def main(path: str) -> None:

@@ -1,16 +1,24 @@
 """Starting the command of a session: under bubblewrap, or as a plain child. Standard library only."""
 
+# pathlib costs more time than everything that happens here before the first model request.
+# ruff: noqa: PTH123
+
+import base64
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from adapters.containers import files
+from adapters.containers.cgroup import Group
+from adapters.containers.output import Output
 
-_MAX_FILE_BYTES = 2 << 30
+_MAX_FILE_BYTES = 512 << 20
 _MAX_OPEN_FILES = 4096
+_FIRST_TO_DIE = "1000"  # where memory runs out, it is the session's, not its runner's
 
 
 class Spec:
@@ -25,6 +33,11 @@ class Spec:
         self.timeout_s = float(raw["timeout_s"])
         self.memory_bytes = int(raw["memory_mb"]) << 20
         self.pids = int(raw["pids"])
+        self.cpus = float(raw["cpus"])
+        self.disk_bytes = int(raw["disk_mb"]) << 20
+        self.writable = [str(path) for path in raw["writable"]]
+        self.uid = int(raw.get("uid", -1))  # whom the command is to run as; -1: as we do
+        self.seccomp = base64.b64decode(raw["seccomp"])
         self.command = [str(part) for part in raw["command"]]
         self.env = {str(name): str(value) for name, value in raw["env"].items()}
         self.cwd = str(raw["cwd"])
@@ -47,24 +60,35 @@ class Spawned:
         self.inner = inner
 
 
-def spawn(spec: Spec) -> Spawned:
-    """Start the command with its stdin, stdout and stderr on the attempt's files.
+def spawn(spec: Spec, output: Output, group: Group | None) -> Spawned:
+    """Start the command in `group` with its stdin on the attempt's prompt and the rest on `output`.
 
     Raises RuntimeError with bubblewrap's own words where the sandbox could not be made.
     """
     if spec.mode != "sandbox":
-        return Spawned(_fork(spec, lambda: _exec_plain(spec)), None)
-    args = os.memfd_create("bwrap-args", 0)
+        if spec.seccomp:
+            import_module("adapters.containers.namespaces")  # before the fork, not in its child
+        return Spawned(_fork(spec, output, group, lambda: _exec_plain(spec)), None)
     # Arguments by descriptor: the first process of the sandbox shows its command line to everything inside.
-    os.write(args, b"".join(arg.encode() + b"\0" for arg in spec.bwrap_args))
-    os.lseek(args, 0, os.SEEK_SET)
+    args = _in_memory("bwrap-args", b"".join(arg.encode() + b"\0" for arg in spec.bwrap_args))
+    calls = _in_memory("seccomp", spec.seccomp)
     status, status_end = os.pipe()
     os.set_inheritable(status_end, True)
-    options = [spec.bwrap, "--args", str(args), "--json-status-fd", str(status_end), "--", *spec.command]
-    pid = _fork(spec, lambda: os.execve(spec.bwrap, options, {}))  # noqa: S606  a shell would be one more reader of the arguments
-    os.close(args)
-    os.close(status_end)
+    options = [spec.bwrap, "--args", str(args), "--json-status-fd", str(status_end)]
+    options += ["--seccomp", str(calls)] * bool(spec.seccomp)
+    options += ["--", *spec.command]
+    pid = _fork(spec, output, group, lambda: os.execve(spec.bwrap, options, {}))  # noqa: S606  a shell would be one more reader of the arguments
+    for fd in (args, calls, status_end):
+        os.close(fd)
     return Spawned(pid, _inner_pid(status))
+
+
+def _in_memory(name: str, data: bytes) -> int:
+    """A descriptor for a child to read `data` from."""
+    fd = os.memfd_create(name, 0)
+    os.write(fd, data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _inner_pid(status: int) -> int:
@@ -77,27 +101,34 @@ def _inner_pid(status: int) -> int:
     return int(json.loads(data.partition(b"\n")[0])["child-pid"])
 
 
-def _fork(spec: Spec, run: Callable[[], object]) -> int:
+def _fork(spec: Spec, output: Output, group: Group | None, run: Callable[[], object]) -> int:
     stdin = os.open(spec.path(files.PROMPT), os.O_RDONLY | os.O_CLOEXEC)
-    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    out = os.open(spec.path(files.STREAM), append, 0o600)
-    err = os.open(spec.path(files.STDERR), append, 0o600)
     pid = os.fork()
     if pid:
-        for fd in (stdin, out, err):
-            os.close(fd)
+        os.close(stdin)
         return pid
     try:
-        for fd, target in ((stdin, 0), (out, 1), (err, 2)):
+        for fd, target in ((stdin, 0), (output.stdout.theirs.fileno(), 1), (output.stderr.theirs.fileno(), 2)):
             os.dup2(fd, target)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(signum, signal.SIG_DFL)
+        if group is not None:
+            group.join()
+        _die_first()
         run()
     except BaseException as e:  # noqa: BLE001  a fork that failed to exec must end here, whatever happened
         os.write(2, f"cannot start {spec.command[0]}: {e}\n".encode())
     finally:
         os._exit(127)
+
+
+def _die_first() -> None:
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as f:
+            f.write(_FIRST_TO_DIE)
+    except OSError:
+        return  # a kernel's wish list, not a wall
 
 
 def _exec_plain(spec: Spec) -> None:
@@ -106,7 +137,15 @@ def _exec_plain(spec: Spec) -> None:
 
         os.setsid()
         die_with_parent(signal.SIGKILL)
+    if spec.uid >= 0:
+        from adapters.containers.namespaces import become
+
+        become(spec.uid)
     os.chdir(spec.cwd)
+    if spec.seccomp:
+        from adapters.containers.namespaces import filter_calls
+
+        filter_calls(spec.seccomp)
     os.execve(spec.command[0], spec.command, spec.env)  # noqa: S606  as above
 
 

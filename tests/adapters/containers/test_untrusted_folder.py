@@ -1,4 +1,4 @@
-"""A session in a container may write into its attempt's folder. What it leaves there leads the worker nowhere."""
+"""No session can write into its attempt's folder. If one ever could, what it leaves there leads the worker nowhere."""
 
 import json
 import os

@@ -1,0 +1,146 @@
+"""What a running session may use: memory, processes, disk and words. Standard library only.
+
+Memory and processes are the kernel's to bound, by a control group or by the container; where neither can be had they
+are measured here. The disk is always measured: no file system bounds a folder everywhere.
+"""
+
+# pathlib costs more time than everything that happens here before the first model request.
+# ruff: noqa: PTH116, PTH123, PTH208
+
+import os
+import stat
+import time
+
+from adapters.containers import cgroup, files
+from adapters.containers.cgroup import Group
+from adapters.containers.output import MAX_STREAM_BYTES, Output
+from adapters.containers.spawn import Spec
+
+DISK_EVERY_S = 1.0
+LEAST_FREE_BYTES = 256 << 20  # below it a session's host stops working: its database, its logs
+_ENTRY_BYTES = 4096  # what an empty file costs, about
+_SIGKILL_CODE = 137
+
+
+class Bounds:
+    """Looks now and then; answers with the reason to end the session and what to tell about it."""
+
+    def __init__(self, spec: Spec, output: Output, group: Group | None) -> None:
+        self._spec, self._output, self._group = spec, output, group
+        self._disk_at = 0.0
+
+    @property
+    def how(self) -> str:
+        """Who bounds memory, processes and processor time."""
+        if self._spec.mode == "inside":
+            return "container"
+        return f"cgroup v{self._group.version}" if self._group else "sampled"
+
+    def broken(self) -> tuple[str, str] | None:
+        """The bound that is broken now."""
+        if self._output.failed:
+            return "disk", self._output.failed
+        if self._output.stdout.over:
+            return "flood", f"it said more than {MAX_STREAM_BYTES >> 20} MB"
+        if self.how == "sampled" and (found := self._sampled()):
+            return found
+        if time.monotonic() - self._disk_at < DISK_EVERY_S:
+            return None
+        found = self._disk()
+        self._disk_at = time.monotonic()
+        return found
+
+    def explained(self, code: int | None, reason: str, detail: str) -> tuple[str, str]:
+        """The end's reason, now that it is down: what the kernel refused or killed may be why it failed."""
+        if reason != "exited" or code == 0 or self.how == "sampled":
+            return reason, detail
+        starved, crowded = (
+            (self._group.starved(), self._group.crowded()) if self._group else cgroup.inside_starved_and_crowded()
+        )
+        if starved:
+            return "oom", f"it needed more than {self._spec.memory_bytes >> 20} MB"
+        if crowded and code != _SIGKILL_CODE:
+            return "pids", f"it needed more than {self._spec.pids} processes"
+        return reason, detail
+
+    def _sampled(self) -> tuple[str, str] | None:
+        below = files.descendants(os.getpid())
+        used = sum(_memory_bytes(pid) for pid in below)
+        if used > self._spec.memory_bytes:
+            return "oom", f"used {used >> 20} MB of {self._spec.memory_bytes >> 20} MB"
+        if len(below) > self._spec.pids:
+            return "pids", f"had {len(below)} processes of {self._spec.pids}"
+        return None
+
+    def _disk(self) -> tuple[str, str] | None:
+        if self._spec.uid >= 0:
+            from adapters.containers.namespaces import act_as
+
+            act_as(self._spec.uid)  # the runner has no right of its own to look into the session's folders
+            try:
+                return self._disk_as_owner()
+            finally:
+                act_as(os.getuid())
+        return self._disk_as_owner()
+
+    def _disk_as_owner(self) -> tuple[str, str] | None:
+        free = os.statvfs(self._spec.writable[0])
+        if free.f_bavail * free.f_frsize < LEAST_FREE_BYTES:
+            return "disk", f"its disk has less than {LEAST_FREE_BYTES >> 20} MB left"
+        most = self._spec.disk_bytes
+        try:
+            used = folder_bytes(self._spec.writable, most)
+        except PermissionError as e:
+            return "disk", f"it made a folder that cannot be measured ({e.filename})"
+        used += _deleted_bytes(files.everybody_but_us() if self._spec.mode == "inside" else self._pids())
+        return ("disk", f"it wrote more than {most >> 20} MB") if used > most else None
+
+    def _pids(self) -> list[int]:
+        return self._group.pids() if self._group else files.descendants(os.getpid())
+
+
+def folder_bytes(paths: list[str], most: int) -> int:
+    """Bytes of everything in `paths`; stops counting above `most`. PermissionError: somebody hides something."""
+    used, todo = 0, list(paths)
+    while todo and used <= most:
+        try:
+            entries = os.scandir(todo.pop())
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        with entries:
+            for entry in entries:
+                try:
+                    seen = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                used += max(seen.st_blocks * 512, _ENTRY_BYTES)
+                if stat.S_ISDIR(seen.st_mode):
+                    todo.append(entry.path)
+    return used
+
+
+def _deleted_bytes(pids: list[int]) -> int:
+    """Bytes of files without a name that `pids` hold open. What cannot be seen, the free space of the disk bounds."""
+    found: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        try:
+            numbers = os.listdir(f"/proc/{pid}/fd")
+        except OSError:
+            continue
+        for number in numbers:
+            try:
+                seen = os.stat(f"/proc/{pid}/fd/{number}")
+            except OSError:
+                continue
+            if seen.st_nlink == 0 and stat.S_ISREG(seen.st_mode):
+                found[seen.st_dev, seen.st_ino] = seen.st_blocks * 512
+    return sum(found.values())
+
+
+def _memory_bytes(pid: int) -> int:
+    """Memory that belongs to `pid` alone or is shared and writable; the mapped binary does not count."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as f:
+            return sum(int(line.split()[1]) << 10 for line in f if line.startswith((b"RssAnon:", b"RssShmem:")))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
