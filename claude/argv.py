@@ -116,6 +116,7 @@ def _env(plan: SessionPlan) -> dict[str, str]:
         **_placeholder(plan.credential_kind),
         "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "1",
         "NO_PROXY": "127.0.0.1,localhost",
+        "DOCKER_HOST": f"tcp://{DOOR_URL.partition('://')[2]}/docker",  # looks only
         "DISABLE_AUTOUPDATER": "1",
         "DISABLE_TELEMETRY": "1",
         "DISABLE_ERROR_REPORTING": "1",

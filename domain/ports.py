@@ -213,6 +213,7 @@ class Door(Value):
     scripted: bool = False
     dry_run: bool = False
     traceparent: str = ""
+    tools: tuple[str, ...] | None = None  # looking tools of the session's agent; None: all that its tier has
 
 
 class Doors(Protocol):

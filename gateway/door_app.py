@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from gateway import mcp, model_proxy
+from gateway.docker_api import docker
 from gateway.gate import gate
 from gateway.guard import bounded
 from gateway.session import MAX_MODEL_BODY, SESSION, Session
@@ -19,10 +20,12 @@ def build(session: Session) -> web.Application:
     app.router.add_post("/mcp", mcp.post)
     app.router.add_get("/mcp", mcp.get, allow_head=False)
     app.router.add_post("/gate", gate)
+    app.router.add_route("*", "/docker/{rest:.*}", docker)
     app.router.add_post("/otel/v1/{signal}", Telemetry().receive)
     app.router.add_route("*", "/{rest:.*}", _nothing_here)
     return app
 
 
-async def _nothing_here(_: web.Request) -> web.Response:
+async def _nothing_here(request: web.Request) -> web.Response:
+    request.config_dict[SESSION].reads.note("look_refused", "door", "no such address", 0)
     return model_proxy.api_error(404, "not_found_error", "no such address")

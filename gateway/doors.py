@@ -21,6 +21,7 @@ from domain.ids import SessionId
 from domain.ports import Door
 from gateway.door_app import build
 from gateway.guard import Connections, Guard
+from gateway.malformed import QUIET, malformed
 from gateway.session import Behind, Session
 
 log = structlog.get_logger("gateway.doors")
@@ -98,6 +99,8 @@ class DoorKeeper:
             doors = list(self._open.values())
             self._open.clear()
             await asyncio.gather(*(d.end() for d in doors))
+            for door in doors:
+                door.session.reads.flush()
 
     def _check(self, door: Door) -> None:
         expected = self._sessions_dir / door.session
@@ -119,7 +122,12 @@ class DoorKeeper:
         door.folder.door.chmod(0o755)
         session = Session(door, self._behind)
         runner = web.AppRunner(
-            build(session), access_log=None, handler_cancellation=True, shutdown_timeout=1.0, max_headers=MAX_HEADERS
+            build(session),
+            access_log=QUIET,
+            access_log_class=malformed(session.reads),
+            handler_cancellation=True,
+            shutdown_timeout=1.0,
+            max_headers=MAX_HEADERS,
         )
         await runner.setup()
         connections = Connections(session.bounds, cast("Callable[[], asyncio.Protocol]", runner.server), no_way)

@@ -29,7 +29,7 @@ from gateway.observer import Observer
 from gateway.recorder import Recorder
 from gateway.records import LateRecords
 from gateway.session import Behind, Upstream
-from gateway.sight import sight
+from gateway.sight import docker_window, presence, sight
 from gateway.spans import tracer
 
 log = logger("gateway")
@@ -121,6 +121,7 @@ def _behind(settings: Settings, environ: Mapping[str, str], recorder: Recorder, 
     )
     stack.push_async_callback(http.close)
     prober, logs = sight(settings, clock, stack)
+    window = docker_window(settings, records.load_inventory, stack)
     credential = credential_of(settings.anthropic_api_key, settings.claude_oauth_token, scripted=settings.scripted)
     return Behind(
         broker=TemporalBroker(LateClient(settings)),
@@ -137,6 +138,8 @@ def _behind(settings: Settings, environ: Mapping[str, str], recorder: Recorder, 
         clock=clock,
         new_id=lambda: uuid.uuid4().hex,
         tracer=tracer(),
+        window=window,
+        present=presence(settings, window),
         otlp_endpoint=environ.get(telemetry.ENDPOINT, ""),
         otlp_headers=_otlp_headers(environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")),
     )

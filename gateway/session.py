@@ -13,13 +13,16 @@ from aiohttp import web
 from opentelemetry.trace import Tracer
 
 from domain.errors import TransientError
+from domain.looking import Need
 from domain.ports import Broker, Clock, Door, ModelRecords
 from gateway import purse
 from gateway.bounds import DoorBounds, DoorLimits, Memory
 from gateway.credential import Credential
+from gateway.docker_window import DockerWindow
 from gateway.key_filter import KeyFilter
 from gateway.observer import Observer
 from gateway.purse import Purse
+from gateway.reads import Reads
 from gateway.recorder import Recorder
 
 log = structlog.get_logger("gateway.session")
@@ -75,10 +78,13 @@ class Behind:
     gate_bound_s: float = 45.0
     act_bound_s: float = 1_800.0
     progress_s: float = 5.0
+    window: DockerWindow | None = None
+    present: Callable[[], frozenset[Need]] = lambda: frozenset({Need.NOTHING})
 
 
 MAX_WISHES = 60  # per session; a repair needs a handful
 RECALL_S = 3.0  # the record may be away; the session's own file is then what is known of its money
+DOCKER_READS_AT_ONCE = 8  # of one session; the ninth waits
 
 
 @dataclass
@@ -90,9 +96,12 @@ class Session:
     wishes: set[str] = field(default_factory=set[str])
     purse: Purse = field(init=False)
     bounds: DoorBounds = field(init=False)
+    docker_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DOCKER_READS_AT_ONCE))
+    reads: Reads = field(init=False)
     _recalling: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
+        self.reads = Reads(self.audit, f"{self.door.session}-{self.behind.new_id()}")
         self.purse = Purse(self.door.folder.root / purse.FILE)
         self.bounds = DoorBounds(self.behind.limits, self.behind.memory)
 
@@ -136,6 +145,7 @@ class Session:
 
     def close(self) -> None:
         """Say what of this session could not be kept, and what it was refused for asking too much."""
+        self.reads.flush()
         lost, refused = self.behind.recorder.lost_of(self.door.session), self.bounds.refused
         if lost or refused:
             detail: dict[str, object] = {"records_lost": lost, "refused_over_limits": refused}

@@ -1,6 +1,17 @@
-"""Who may start: which sessions need a wall."""
+"""Who may start, and who may look with what."""
 
+from domain.base import Value
+from domain.looking import LOOKING_TOOLS, LookingTool, Need, looking_tool
 from domain.session import Isolation
+
+DOCKER_DOOR = "docker"  # the read-only Docker API of a door, under the name that an agent's list gives it
+
+
+class Access(Value):
+    """A decision with its reason, both for the audit."""
+
+    allowed: bool
+    reason: str
 
 
 def refusal_to_start(tier: int, isolation: Isolation, scripted: bool) -> str:
@@ -15,3 +26,36 @@ def refusal_to_start(tier: int, isolation: Isolation, scripted: bool) -> str:
         f"tier {tier} with a real model needs an isolated session, and the {isolation.engine} engine cannot isolate here: "
         f"{isolation.how}. Install bubblewrap (and allow user namespaces) or a Docker engine, then run `tiercel doctor`"
     )
+
+
+def may_look(name: str, tier: int, present: frozenset[Need], agent_tools: tuple[str, ...] | None = None) -> Access:
+    """Whether a session may use this looking tool.
+
+    `present`: what there is on the machine. `agent_tools`: the list of the session's agent; None, all of its tier.
+    """
+    tool = looking_tool(name)
+    if tool is None:
+        return Access(allowed=False, reason=f"there is no looking tool {name[:40]!r}")
+    if tier < tool.lowest_tier:
+        return Access(allowed=False, reason=f"{name} is offered from tier {tool.lowest_tier} on: {tool.why}")
+    if agent_tools is not None and name not in agent_tools:
+        return Access(allowed=False, reason=f"{name} is not in the list of tools of this session's agent")
+    if tool.needs not in present:
+        return Access(allowed=False, reason=f"{name} is not offered here: this machine has not {tool.needs.value}")
+    return Access(allowed=True, reason=tool.why)
+
+
+def may_read_docker(present: frozenset[Need], agent_tools: tuple[str, ...] | None = None) -> Access:
+    """Whether a session may use the read-only Docker API of its door. Every tier may: it shows less than the tools."""
+    if agent_tools is not None and DOCKER_DOOR not in agent_tools:
+        return Access(allowed=False, reason="the Docker API is not in the list of tools of this session's agent")
+    if Need.DOCKER not in present:
+        return Access(allowed=False, reason=f"this machine has not {Need.DOCKER.value}")
+    return Access(allowed=True, reason="it shows state only")
+
+
+def looking_for(
+    tier: int, present: frozenset[Need], agent_tools: tuple[str, ...] | None = None
+) -> tuple[LookingTool, ...]:
+    """The looking tools of a session, in the table's order."""
+    return tuple(t for t in LOOKING_TOOLS if may_look(t.name, tier, present, agent_tools).allowed)

@@ -138,7 +138,8 @@ class Runner:
         listener = listen(spec.port if spec.mode == "inside" else 0)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         spec.command = [part.replace(spec.door_url, url) for part in spec.command]
-        spec.env = {name: value.replace(spec.door_url, url) for name, value in spec.env.items()}
+        door, place = spec.door_url.partition("://")[2], url.partition("://")[2]
+        spec.env = {name: value.replace(door, place) for name, value in spec.env.items()}
         return listener
 
     def _open_door(self, process: Spawned, listener: object) -> None:
