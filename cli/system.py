@@ -110,7 +110,7 @@ image_app = typer.Typer(help="The image of the container engine.", no_args_is_he
 
 @image_app.command("build")
 def image_build() -> None:
-    """Build the session image, where its inputs changed."""
+    """Build the session image, where it is missing or its files changed."""
 
     async def work() -> None:
         from adapters.containers.image import build

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 
+from adapters.containers import image
 from adapters.containers.choice import container_engine, process_engine
 from adapters.database import server_binaries, server_place
 from adapters.engine import server as engine
@@ -58,6 +59,26 @@ async def isolation(settings: Settings) -> Sequence[Finding]:
     level = warn if settings.scripted else fail
     how = "; ".join(f"{answer.engine}: {answer.how}" for answer in wanted)
     return [*others, level("isolation", f"sessions cannot be walled in, so tiers 2 and 3 refuse to start ({how})", fix)]
+
+
+async def session_image(settings: Settings) -> Sequence[Finding]:
+    """Only where a Docker engine answers and sessions may run in it."""
+    if settings.engine == "process":
+        return []
+    name = settings.session_image
+    match await image.state(settings):
+        case "missing":
+            return [warn("session image", f"{name} is not built yet", "tiercel image build")]
+        case "older":
+            return [
+                warn("session image", f"{name} was built from other files than this version's", "tiercel image build")
+            ]
+        case "built elsewhere":
+            return [ok("session image", f"{name} was not built by `tiercel image build`: its age cannot be told")]
+        case "up to date":
+            return [ok("session image", f"{name} is up to date")]
+        case "no engine":
+            return []
 
 
 async def temporal(settings: Settings) -> Sequence[Finding]:
@@ -174,4 +195,4 @@ def _halves(line: str, otherwise: str) -> tuple[str, str]:
     return cause, fix or otherwise
 
 
-CHECKS = (claude, isolation, temporal, postgres)
+CHECKS = (claude, isolation, session_image, temporal, postgres)

@@ -3,31 +3,62 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from docker.errors import APIError, BuildError, ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 from adapters.containers.docker_host import DockerHost
 from config.settings import Settings
-from domain.errors import ConfigurationError
+from domain.errors import ConfigurationError, TransientError
 
 BASE = "debian:bookworm-slim"
 LABEL_INPUTS = "tiercel.inputs"
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "session"
 
 Progress = Callable[[str], None]
+State = Literal["no engine", "missing", "older", "built elsewhere", "up to date"]
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_NOISE = (
+    "(Reading database",
+    "--->",
+    "Selecting previously",
+    "Preparing to unpack",
+    "Get:",
+    "debconf:",
+    "update-alternatives:",
+)
+_LAST_LINES = 5
 
 
 def inputs_digest() -> str:
-    """Changes when the image would."""
-    text = b"\0".join((FOLDER / name).read_bytes() for name in ("Dockerfile", "base.sh"))
-    return hashlib.sha256(text).hexdigest()
+    """Changes when the image would: over names and contents of all files that it is made from."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in FOLDER.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(FOLDER).as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+async def state(settings: Settings) -> State:
+    """Whether sessions would run in the image of this version. Builds and changes nothing."""
+    try:
+        image = await _image(DockerHost(settings.docker_host), settings.session_image)
+    except TransientError:
+        return "no engine"
+    if image is None:
+        return "missing"
+    built_from = image.labels.get(LABEL_INPUTS, "")
+    if not built_from:
+        return "built elsewhere"
+    return "up to date" if built_from == await asyncio.to_thread(inputs_digest) else "older"
 
 
 async def build(settings: Settings, progress: Progress) -> str:
-    """Make sure that the session image is there and current. Returns its id.
+    """Make sure that the session image is there and up to date. Returns its id. `progress`: one line at a time.
 
     Raises ConfigurationError with what went wrong, TransientError where no engine answers.
     """
@@ -35,24 +66,45 @@ async def build(settings: Settings, progress: Progress) -> str:
     digest = await asyncio.to_thread(inputs_digest)
     image = await _image(docker_host, settings.session_image)
     if image is not None and image.labels.get(LABEL_INPUTS) == digest:
-        progress(f"{settings.session_image} is current")
+        progress(f"{settings.session_image} is up to date")
         return str(image.id)
     if await _image(docker_host, BASE) is None:
         await _make_base(settings, progress)
     progress(f"building {settings.session_image}")
+    loop = asyncio.get_running_loop()
+
+    def tell(line: str) -> None:
+        loop.call_soon_threadsafe(progress, line)
+
     try:
-        image, _ = await docker_host.call(
-            lambda: docker_host.client().images.build(
-                path=str(FOLDER), tag=settings.session_image, labels={LABEL_INPUTS: digest}, rm=True, forcerm=True
-            )
-        )
-    except BuildError as e:
-        lines = [str(entry["stream"]).strip() for entry in e.build_log if entry.get("stream", "").strip()]
-        raise ConfigurationError(f"The session image could not be built: {e.msg}\n" + "\n".join(lines[-5:])) from e
+        await docker_host.call(_build, docker_host, settings.session_image, digest, tell)
+        image = await docker_host.call(lambda: docker_host.client().images.get(settings.session_image))
     except APIError as e:
         raise ConfigurationError(f"The Docker engine refused to build the session image: {e.explanation or e}") from e
     progress(f"built {settings.session_image}")
     return str(image.id)
+
+
+def _build(docker_host: DockerHost, tag: str, digest: str, progress: Progress) -> None:
+    """Blocking. Raises ConfigurationError with the last lines of a build that failed."""
+    said: list[str] = []
+    answers = docker_host.client().api.build(
+        path=str(FOLDER), tag=tag, labels={LABEL_INPUTS: digest}, rm=True, forcerm=True, decode=True
+    )
+    for answer in answers:
+        for line in _lines(str(answer.get("stream") or answer.get("status") or "")):
+            progress(line)
+            said.append(line)
+        if answer.get("error"):
+            last = "\n".join(said[-_LAST_LINES:])
+            raise ConfigurationError(f"The session image could not be built: {answer['error']}\n{last}")
+
+
+def _lines(text: str) -> Iterator[str]:
+    """What is worth reading of one piece of a builder's output."""
+    for line in re.split(r"[\r\n]+", _COLOUR.sub("", text)):
+        if line.strip() and not line.lstrip().startswith(_NOISE):
+            yield line.strip()
 
 
 async def _image(docker_host: DockerHost, name: str) -> Any | None:

@@ -10,7 +10,6 @@ import pytest
 from docker.errors import NotFound
 
 from adapters.containers.container import ContainerEngine
-from adapters.containers.image import build
 from config.settings import Settings
 from domain.errors import ConfigurationError, TransientError
 from domain.ports import Handle
@@ -123,13 +122,6 @@ async def test_without_an_engine_it_can_be_tried_later(tmp_path: Path) -> None:
         await engine.stop(
             Handle(session=launch.session, attempt=1, engine="container", identity="x", folder=launch.folder)
         )
-
-
-async def test_the_image_is_built_once(docker_engine: Settings) -> None:
-    said: list[str] = []
-    first = await build(docker_engine, said.append)
-    assert said == [f"{docker_engine.session_image} is current"]
-    assert first.startswith("sha256:")
 
 
 async def test_the_image_holds_no_file_that_gives_rights(boxed: Bench) -> None:
