@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from domain.errors import ConfigurationError
 from domain.incident import EscalationPolicy
@@ -123,8 +132,13 @@ class Settings(BaseModel):
     digest_at: str = Field(default="08:00", pattern=r"^\d\d:\d\d$", description="Local time of the daily digest")
 
     # Web
-    web_host: str = Field(default="127.0.0.1", description="Address of the dashboard; loopback until login exists")
+    web_host: str = Field(
+        default="127.0.0.1", description="Address of the dashboard; any of this machine's with login on"
+    )
     web_port: int = Field(default=8080, ge=1, le=65535, description="Port of the dashboard")
+    web_login: bool = Field(
+        default=True, description="People log in; `false` only on loopback, where everybody is then the owner"
+    )
 
     # Keeping
     retention_days: int = Field(default=90, ge=8, description="Days that records are kept")
@@ -134,10 +148,22 @@ class Settings(BaseModel):
 
     @field_validator("web_host")
     @classmethod
-    def _loopback_only(cls, value: str) -> str:
-        if value not in {"127.0.0.1", "::1", "localhost"}:
+    def _an_address(cls, value: str) -> str:
+        from ipaddress import ip_address
+
+        try:
+            return value if value == "localhost" else str(ip_address(value))
+        except ValueError as e:
+            raise ValueError(f"'{value}' is no address; use 127.0.0.1, 0.0.0.0 or an address of this machine") from e
+
+    @field_validator("web_login")
+    @classmethod
+    def _off_on_loopback_only(cls, value: bool, given: ValidationInfo) -> bool:
+        host = given.data.get("web_host", "")
+        if not value and host not in {"127.0.0.1", "::1", "localhost"}:
             raise ValueError(
-                "the dashboard has no login yet and stays on loopback; use 127.0.0.1 and a tunnel or proxy with a login"
+                f"without login everybody who reaches {host or 'the dashboard'} could act as its owner; "
+                "set TIERCEL_WEB_HOST=127.0.0.1, or leave the login on"
             )
         return value
 
@@ -229,6 +255,17 @@ class Settings(BaseModel):
             remedy_limit=self.remedy_limit,
             remedy_window_s=self.remedy_window_s,
         )
+
+    @property
+    def web_url(self) -> str:
+        """The dashboard's address as seen from this machine, without a slash at the end."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.web_host, self.web_host)  # noqa: S104 - not bound, but replaced
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.web_port}"
+
+    @property
+    def people_url(self) -> str:
+        """The address that people are given, without a slash at the end."""
+        return self.public_url.rstrip("/") or self.web_url
 
     @property
     def credential_kind(self) -> str:

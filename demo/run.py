@@ -92,7 +92,7 @@ async def _outcome(
 
 async def _tell(set_up: Stage, fault: Fault, narrator: Narrator, *, once: bool) -> bool:
     async with _connected(set_up.settings) as here:
-        address = f"http://{set_up.settings.web_host}:{set_up.settings.web_port}/"
+        address = f"{set_up.settings.web_url}/"
         model = (
             "the real model"
             if set_up.model is None

@@ -93,6 +93,7 @@ def _set_up(
         "repos_dir": host.repos,
         "units_socket": host.socket,
         "apprise_urls": receiver.apprise_url,
+        "web_login": False,  # on loopback, for whoever looks at the demo
     }
     if model is not None:
         update |= {"scripted": True, "model_url": model.url}

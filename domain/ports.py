@@ -407,6 +407,19 @@ class DoorList(Protocol):
     async def close(self, session: SessionId) -> None: ...
 
 
+# ---------------------------------------------------------------- people
+
+
+class Passwords(Protocol):
+    """Hashes passwords and PINs so that the record holds none of them."""
+
+    async def hash(self, secret: str) -> str: ...
+
+    async def verify(self, secret: str, stored: str | None) -> bool:
+        """Without a stored hash it takes as long and is False: nobody learns by time which names exist."""
+        ...
+
+
 # ---------------------------------------------------------------- telling
 
 

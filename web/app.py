@@ -35,7 +35,13 @@ def create_app(site: Site) -> FastAPI:
     app.state.site = site
     add_routes(app)
     add_handlers(app)
-    app.add_middleware(Guard, public_url=site.settings.public_url, count_of_changes=lambda: site.hub.count)
+    settings = site.settings
+    app.add_middleware(
+        Guard,
+        public_url=settings.public_url,
+        count_of_changes=lambda: site.hub.count,
+        web_host=settings.web_host,
+    )
     return app
 
 

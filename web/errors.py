@@ -1,11 +1,13 @@
 """Faults as pages: what happened, what to do, and the id under which the log has it."""
 
+from urllib.parse import urlencode
+
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from domain.errors import (
     ConfigurationError,
@@ -21,6 +23,7 @@ _log = structlog.get_logger("web")
 
 HEADS = {
     400: ("This request cannot be read", ""),
+    401: ("Log in first", "Log in, then do it again. Nothing was done."),
     403: ("Refused", ""),
     404: ("Nothing here", "It may have been removed after the retention time, or the address has a typing error."),
     405: ("Not possible here", "Use the buttons of the page."),
@@ -44,6 +47,14 @@ class PageError(Exception):
         self.fix = fix
 
 
+class NotLoggedInError(Exception):
+    """Nobody is logged in, or the key is refused (`text`)."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+
+
 def answer(request: Request, status: int, text: str, fix: str = "") -> Response:
     """The message page. Needs neither record nor engine."""
     head, usual = HEADS.get(status, HEADS[500])
@@ -56,8 +67,24 @@ async def _page_error(request: Request, error: Exception) -> Response:
     return answer(request, error.status, error.text, error.fix)
 
 
+async def _not_logged_in(request: Request, error: Exception) -> Response:
+    """A person who wants a page is sent to log in and comes back to it; everybody else is told."""
+    assert isinstance(error, NotLoggedInError)  # noqa: S101
+    wants_page = request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("accept", "")
+    if not error.text and wants_page and request.headers.get("hx-request") != "true":
+        here = str(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
+        login = str(request.scope.get("root_path", "")) + str(request.app.url_path_for("login_show"))
+        return RedirectResponse(f"{login}?{urlencode({'next': here})}", status_code=303)
+    response = answer(request, 401, error.text or "Nobody is logged in here, or the session has ended.")
+    response.headers["www-authenticate"] = 'Bearer realm="tiercel"'
+    return response
+
+
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    from web.access import look_who  # it raises what this file answers
+
+    await look_who(request)  # so that the navigation is there
     return answer(request, error.status_code, "" if error.status_code in {404, 405} else str(error.detail))
 
 
@@ -91,6 +118,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 def add_handlers(app: FastAPI) -> None:
     """Register all of them; the most exact class wins."""
     app.add_exception_handler(PageError, _page_error)
+    app.add_exception_handler(NotLoggedInError, _not_logged_in)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(RecordUnavailableError, _record)

@@ -23,7 +23,9 @@ from web.formats import zone_of
 from web.live.hub import Hub
 from web.rendering import Chrome, Renderer, make_environment
 from web.security import root_path_of
+from web.services.actions import Actor
 from web.services.factory import services
+from web.services.tokens import setup_link
 from web.site import VERSION, Site
 
 GRACEFUL_S = 3  # streams are told to end; this bounds a client that does not listen
@@ -66,11 +68,22 @@ async def run(settings: Settings) -> None:
         )
         logs.logger("web").info(
             "ready",
-            address=f"http://{settings.web_host}:{settings.web_port}/",
+            address=f"{settings.web_url}/",
             scripted=settings.scripted,
             dry_run=settings.dry_run,
+            login=settings.web_login,
         )
+        await offer_setup(site)
         await ClosingServer(config, site.hub).serve()
+
+
+async def offer_setup(site: Site) -> None:
+    """While nobody could log in as admin, each start shows a new one-time link; earlier ones are void."""
+    if not site.settings.web_login:
+        return
+    code = await site.people.setup_code(Actor(kind="system", name="web"))
+    if code:
+        sys.stderr.write(f"setup: nobody has an account yet; open {setup_link(site.settings, code)}\n")
 
 
 class ClosingServer(uvicorn.Server):
@@ -103,13 +116,15 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
         heard=lambda channel, payload: tell(hub, channel, payload),
         wake_everybody=hub.lost_track,
     )
-    chrome = Chrome(scripted=settings.scripted, dry_run=settings.dry_run, version=VERSION)
+    chrome = Chrome(scripted=settings.scripted, dry_run=settings.dry_run, version=VERSION, login=settings.web_login)
     site = Site(
         settings=settings,
         insights=here.insights,
         actions=here.actions,
         schedules=here.schedules,
         engine=here.engine,
+        logins=here.logins,
+        people=here.people,
         hub=hub,
         renderer=Renderer(
             make_environment(files, root_path_of(settings.public_url)), chrome, zone_of(settings.timezone), clock.now

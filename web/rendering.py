@@ -10,6 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from domain.people import Permission, Who
+from policy.people import refusal
 from web import formats
 from web.assets import Asset
 from web.preferences import preferences_of
@@ -51,6 +53,7 @@ class Chrome:
     scripted: bool
     dry_run: bool
     version: str
+    login: bool = True  # off: every page says that nobody has to log in
 
 
 class Renderer:
@@ -90,6 +93,10 @@ class Renderer:
         def time(at: datetime | None, mode: str = "relative") -> Any:
             return formats.time_element(at, now, zone, mode)
 
+        def may(permission: str) -> bool:
+            return who is not None and not refusal(who, Permission(permission))
+
+        who: Who | None = getattr(request.state, "who", None)
         here = str(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
         return {
             "chrome": self._chrome,
@@ -101,6 +108,8 @@ class Renderer:
             "zone_name": str(self.zone),
             "shown_zone": "utc" if prefs.zone == "server" and str(self.zone) == "UTC" else prefs.zone,
             "theme": prefs.theme,
+            "who": who,
+            "may": may,
             "request_id": request.scope.get("state", {}).get("request_id", ""),
             "topics": "",
             "waiting": 0,

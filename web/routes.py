@@ -1,11 +1,13 @@
-"""Every address of the dashboard in one table. GET never acts."""
+"""Every address of the dashboard in one table, with what it asks of whoever comes. GET never acts."""
 
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.responses import Response
 
+from domain.people import Permission
+from web.access import Needs
 from web.pages import (
     about_show,
     approval_decide,
@@ -19,6 +21,9 @@ from web.pages import (
     incident_report,
     incident_show,
     incidents_list,
+    login_enter,
+    login_show,
+    logout,
     overview_show,
     preferences_save,
     run_new,
@@ -32,52 +37,67 @@ from web.pages import (
     session_lines,
     session_stream,
     session_text,
+    setup_show,
+    setup_use,
     static_show,
     theme_choose,
 )
 
-ROUTES: tuple[tuple[str, str, str, Callable[..., Any]], ...] = (
-    # name              method  path                                              handler
-    ("overview_show",   "GET",  "/",                                              overview_show.handle),
-    ("incidents_list",  "GET",  "/incidents",                                     incidents_list.handle),
-    ("incidents_json",  "GET",  "/incidents.json",                                incidents_list.handle_json),
-    ("incidents_csv",   "GET",  "/incidents.csv",                                 incidents_list.handle_csv),
-    ("incident_text",   "GET",  "/incidents/{incident}.md",                       incident_report.handle),
-    ("incident_json",   "GET",  "/incidents/{incident}.json",                     incident_report.handle_json),
-    ("incident_show",   "GET",  "/incidents/{incident}",                          incident_show.handle),
-    ("incident_close",  "POST", "/incidents/{incident}/close",                    incident_close.handle),
-    ("session_lines",   "GET",  "/sessions/{session}/{attempt}/lines",            session_lines.handle),
-    ("session_stream",  "GET",  "/sessions/{session}/{attempt}/stream",           session_stream.handle),
-    ("session_text",    "GET",  "/sessions/{session}/{attempt}.txt",              session_text.handle),
-    ("approvals_list",  "GET",  "/approvals",                                     approvals_list.handle),
-    ("approval_show",   "GET",  "/approvals/{approval}",                          approval_show.handle),
-    ("approval_decide", "POST", "/approvals/{approval}/decide",                   approval_decide.handle),
-    ("services_list",   "GET",  "/services",                                      services_list.handle),
-    ("service_show",    "GET",  "/services/{node}/{name}",                        service_show.handle),
-    ("service_note",    "POST", "/services/{node}/{name}/{kind}",                 service_note.handle),
-    ("cooldowns_list",  "GET",  "/cooldowns",                                     cooldowns_list.handle),
-    ("schedules_list",  "GET",  "/schedules",                                     schedules_list.handle),
-    ("schedules_json",  "GET",  "/schedules.json",                                schedules_list.handle_json),
-    ("schedules_csv",   "GET",  "/schedules.csv",                                 schedules_list.handle_csv),
-    ("schedule_plan",   "GET",  "/schedules/{schedule}/backfill",                 schedule_backfill.handle),
-    ("schedule_fill",   "POST", "/schedules/{schedule}/backfill",                 schedule_backfill.handle_start),
-    ("schedule_act",    "POST", "/schedules/{schedule}/{act}",                    schedule_act.handle),
-    ("audit_list",      "GET",  "/audit",                                         audit_list.handle),
-    ("audit_json",      "GET",  "/audit.json",                                    audit_list.handle_json),
-    ("audit_csv",       "GET",  "/audit.csv",                                     audit_list.handle_csv),
-    ("run_new",         "GET",  "/runs/new",                                      run_new.handle),
-    ("run_start",       "POST", "/runs",                                          run_start.handle),
-    ("events_stream",   "GET",  "/events",                                        events_stream.handle),
-    ("preferences_save", "POST", "/preferences",                                  preferences_save.handle),
-    ("theme_choose",    "POST", "/theme",                                         theme_choose.handle),
-    ("about_show",      "GET",  "/about",                                         about_show.handle),
-    ("health_show",     "GET",  "/healthz",                                       health_show.handle),
-    ("static_show",     "GET",  "/static/{sha8}/{name}",                          static_show.handle),
+ROUTES: tuple[tuple[str, Permission, str, str, Callable[..., Any]], ...] = (
+    # name               permission           method  path                                              handler
+    ("overview_show",    Permission.LOOK,     "GET",  "/",                                              overview_show.handle),
+    ("incidents_list",   Permission.LOOK,     "GET",  "/incidents",                                     incidents_list.handle),
+    ("incidents_json",   Permission.LOOK,     "GET",  "/incidents.json",                                incidents_list.handle_json),
+    ("incidents_csv",    Permission.LOOK,     "GET",  "/incidents.csv",                                 incidents_list.handle_csv),
+    ("incident_text",    Permission.LOOK,     "GET",  "/incidents/{incident}.md",                       incident_report.handle),
+    ("incident_json",    Permission.LOOK,     "GET",  "/incidents/{incident}.json",                     incident_report.handle_json),
+    ("incident_show",    Permission.LOOK,     "GET",  "/incidents/{incident}",                          incident_show.handle),
+    ("incident_close",   Permission.ACT,      "POST", "/incidents/{incident}/close",                    incident_close.handle),
+    ("session_lines",    Permission.LOOK,     "GET",  "/sessions/{session}/{attempt}/lines",            session_lines.handle),
+    ("session_stream",   Permission.LOOK,     "GET",  "/sessions/{session}/{attempt}/stream",           session_stream.handle),
+    ("session_text",     Permission.LOOK,     "GET",  "/sessions/{session}/{attempt}.txt",              session_text.handle),
+    ("approvals_list",   Permission.LOOK,     "GET",  "/approvals",                                     approvals_list.handle),
+    ("approval_show",    Permission.LOOK,     "GET",  "/approvals/{approval}",                          approval_show.handle),
+    ("approval_decide",  Permission.ACT,      "POST", "/approvals/{approval}/decide",                   approval_decide.handle),
+    ("services_list",    Permission.LOOK,     "GET",  "/services",                                      services_list.handle),
+    ("service_show",     Permission.LOOK,     "GET",  "/services/{node}/{name}",                        service_show.handle),
+    ("service_note",     Permission.ACT,      "POST", "/services/{node}/{name}/{kind}",                 service_note.handle),
+    ("cooldowns_list",   Permission.LOOK,     "GET",  "/cooldowns",                                     cooldowns_list.handle),
+    ("schedules_list",   Permission.LOOK,     "GET",  "/schedules",                                     schedules_list.handle),
+    ("schedules_json",   Permission.LOOK,     "GET",  "/schedules.json",                                schedules_list.handle_json),
+    ("schedules_csv",    Permission.LOOK,     "GET",  "/schedules.csv",                                 schedules_list.handle_csv),
+    ("schedule_plan",    Permission.LOOK,     "GET",  "/schedules/{schedule}/backfill",                 schedule_backfill.handle),
+    ("schedule_fill",    Permission.ACT,      "POST", "/schedules/{schedule}/backfill",                 schedule_backfill.handle_start),
+    ("schedule_act",     Permission.ACT,      "POST", "/schedules/{schedule}/{act}",                    schedule_act.handle),
+    ("audit_list",       Permission.LOOK,     "GET",  "/audit",                                         audit_list.handle),
+    ("audit_json",       Permission.LOOK,     "GET",  "/audit.json",                                    audit_list.handle_json),
+    ("audit_csv",        Permission.LOOK,     "GET",  "/audit.csv",                                     audit_list.handle_csv),
+    ("run_new",          Permission.ACT,      "GET",  "/runs/new",                                      run_new.handle),
+    ("run_start",        Permission.ACT,      "POST", "/runs",                                          run_start.handle),
+    ("events_stream",    Permission.LOOK,     "GET",  "/events",                                        events_stream.handle),
+    ("preferences_save", Permission.OPEN,     "POST", "/preferences",                                   preferences_save.handle),
+    ("theme_choose",     Permission.OPEN,     "POST", "/theme",                                         theme_choose.handle),
+    ("about_show",       Permission.LOOK,     "GET",  "/about",                                         about_show.handle),
+    ("health_show",      Permission.OPEN,     "GET",  "/healthz",                                       health_show.handle),
+    ("static_show",      Permission.OPEN,     "GET",  "/static/{sha8}/{name}",                          static_show.handle),
+    ("login_show",       Permission.OPEN,     "GET",  "/login",                                         login_show.handle),
+    ("login_enter",      Permission.OPEN,     "POST", "/login",                                         login_enter.handle),
+    ("logout",           Permission.OWN,      "POST", "/logout",                                        logout.handle),
+    ("setup_show",       Permission.OPEN,     "GET",  "/setup",                                         setup_show.handle),
+    ("setup_use",        Permission.OPEN,     "POST", "/setup",                                         setup_use.handle),
 )  # fmt: skip
 
 
 def add_routes(app: FastAPI) -> None:
     """Register the table. A GET answers HEAD as well."""
-    for name, method, path, handler in ROUTES:
+    for name, permission, method, path, handler in ROUTES:
         methods = [method, "HEAD"] if method == "GET" else [method]
-        app.add_api_route(path, handler, methods=methods, name=name, response_class=Response, response_model=None)
+        app.add_api_route(
+            path,
+            handler,
+            methods=methods,
+            name=name,
+            response_class=Response,
+            response_model=None,
+            dependencies=[Depends(Needs(permission))],
+        )

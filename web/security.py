@@ -1,12 +1,13 @@
 """What stands before every page: who may ask, from where, and what a browser may do with the answer.
 
-There is no login yet, so loopback and these checks are the wall. They are written for the normal case of a
-home network on plain HTTP, where browsers send no Sec-Fetch-* headers.
+Who may do what is in access.py; this is what holds for everybody, logged in or not. It is written for the normal case
+of a home network on plain HTTP, where browsers send no Sec-Fetch-* headers.
 """
 
 import re
 import uuid
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import structlog
@@ -32,10 +33,11 @@ HEADERS = {
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
-def allowed_hosts(public_url: str) -> frozenset[str]:
-    """Host names under which we answer: loopback, and the one of `public_url`."""
+def allowed_hosts(public_url: str, web_host: str = "127.0.0.1") -> frozenset[str]:
+    """Host names under which we answer: loopback, our own address, and the name of `public_url`."""
     host = urlsplit(public_url).hostname if public_url else None
-    return LOOPBACK | {host.lower()} if host else LOOPBACK
+    own = f"[{web_host}]" if ":" in web_host else web_host
+    return LOOPBACK | {own, *([host.lower()] if host else ())}
 
 
 def root_path_of(public_url: str) -> str:
@@ -53,11 +55,22 @@ def host_name(host_header: str) -> str:
 def refusal(method: str, headers: Headers, hosts: frozenset[str], public_url: str) -> str | None:
     """Why a request must not be served; None where it may."""
     host = headers.get("host", "")
-    if host_name(host).lower() not in hosts:
+    if host_name(host).lower() not in hosts and not _is_number(host_name(host), hosts):
         return f"this dashboard does not answer to the name '{host_name(host)}'; set TIERCEL_PUBLIC_URL to the address that people use"
     if method in SAFE:
         return None
     return _cross_site(headers, host, public_url)
+
+
+def _is_number(name: str, hosts: frozenset[str]) -> bool:
+    """Where we listen on every address, each of them is ours. No name server can give out a number for a number."""
+    if not hosts & {"0.0.0.0", "[::]"}:  # noqa: S104 - compared, not bound
+        return False
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _cross_site(headers: Headers, host: str, public_url: str) -> str | None:
@@ -68,9 +81,28 @@ def _cross_site(headers: Headers, host: str, public_url: str) -> str | None:
     if origin is not None:
         own = {f"http://{host}", f"https://{host}", *_origin_of(public_url)}
         return None if origin.lower() in {o.lower() for o in own} else "the request comes from another site"
-    if site == "same-origin" or headers.get(CLIENT_HEADER):
+    if site == "same-origin" or headers.get(CLIENT_HEADER) or bearer(headers):
         return None
     return f"the request names no origin; a program must send the header {CLIENT_HEADER}: <its name>"
+
+
+def bearer(headers: Headers) -> str:
+    """The key that a program sends. With one, cookies count for nothing, so no browser can be talked into it."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def is_secure(public_url: str) -> bool:
+    """Whether people come by https, so that cookies may insist on it."""
+    return public_url.lower().startswith("https://")
+
+
+def safe_path(wanted: str, root: str, otherwise: str) -> str:
+    """A path of this site to go to, or `otherwise`. Another site's address is never one."""
+    plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted
+    here = wanted.startswith(f"{root}/") and not wanted.startswith("//")
+    parts = urlsplit(wanted) if plain and here else None
+    return wanted if parts and not parts.scheme and not parts.netloc else otherwise
 
 
 def _origin_of(public_url: str) -> Iterable[str]:
@@ -82,19 +114,22 @@ def _origin_of(public_url: str) -> Iterable[str]:
 class Guard:
     """ASGI middleware: host and origin checks, security headers, a request id on everything."""
 
-    def __init__(self, app: ASGIApp, public_url: str, count_of_changes: Callable[[], int]) -> None:
+    def __init__(
+        self, app: ASGIApp, public_url: str, count_of_changes: Callable[[], int], web_host: str = "127.0.0.1"
+    ) -> None:
         self._app = app
         self._count_of_changes = count_of_changes
         self._public_url = public_url
-        self._hosts = allowed_hosts(public_url)
+        self._hosts = allowed_hosts(public_url, web_host)
         self._root = root_path_of(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse or pass on; lifespan passes untouched, WebSockets do not exist here."""
+        """Refuse or pass on; lifespan passes untouched."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await self._handshake(scope, receive, send)
             return
         self._place(scope)
         headers = Headers(scope=scope)
@@ -122,6 +157,15 @@ class Guard:
             )
             return
         await self._app(scope, receive, guarded_send)
+
+    async def _handshake(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket may do anything once it is open, so its handshake is judged like a POST."""
+        self._place(scope)
+        if refusal("POST", Headers(scope=scope), self._hosts, self._public_url) is None:
+            await self._app(scope, receive, send)
+            return
+        await receive()  # websocket.connect; closing before accepting answers the handshake with 403
+        await send({"type": "websocket.close", "code": 1008, "reason": "the request comes from another site"})
 
     def _place(self, scope: Scope) -> None:
         """Whether a proxy keeps the prefix or takes it off, the application sees it kept."""

@@ -4,15 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from config.settings import Settings
+from domain.people import Who
 from web.assets import Asset
 from web.live.hub import Hub
 from web.rendering import Renderer
 from web.services.actions import Actions, Actor
 from web.services.engine_link import EngineLink
 from web.services.insights import Insights
+from web.services.logins import Logins
+from web.services.people import People
 from web.services.schedules import Schedules
 
 VERSION = "0.1.0"
@@ -27,6 +30,8 @@ class Site:
     actions: Actions
     schedules: Schedules
     engine: EngineLink
+    logins: Logins
+    people: People
     hub: Hub
     renderer: Renderer
     assets: dict[str, Asset]
@@ -35,7 +40,7 @@ class Site:
     record_alive: Callable[[], bool]
 
 
-def site_of(request: Request) -> Site:
+def site_of(request: HTTPConnection) -> Site:
     """The site that a request belongs to."""
     site = request.app.state.site
     assert isinstance(site, Site)  # noqa: S101 - set by create_app
@@ -43,7 +48,12 @@ def site_of(request: Request) -> Site:
 
 
 def actor_of(request: Request) -> Actor:
-    """Who acts. Without login everybody on this machine is the owner; the address is what is known."""
-    host = request.client.host if request.client else "local"
-    client = request.headers.get("x-tiercel-client", "")
-    return Actor(kind="web", name=f"{client[:40] or 'dashboard'} ({host})")
+    """Who acts: the person or the key that web/access.py let in; the owner where login is switched off."""
+    who = who_of(request)
+    assert who is not None  # noqa: S101 - every route that acts names its permission, so somebody was let in
+    return Actor(kind=who.kind, name=who.name)
+
+
+def who_of(connection: HTTPConnection) -> Who | None:
+    """Who was let in, once web/access.py has looked."""
+    return getattr(connection.state, "who", None)

@@ -68,7 +68,7 @@ class Stack:
             database_url=self.database_url,
             temporal_address=temporal.address(s),
             temporal_ui=f"http://127.0.0.1:{s.temporal_ui_port}" if self._binary else "",
-            web_url=web_url(s),
+            web_url=s.web_url,
             scripted=s.scripted,
             pid=os.getpid(),
         )
@@ -201,7 +201,7 @@ class Stack:
         return beat.young(self.settings.home)
 
     async def _web_ready(self, _pid: int) -> bool:
-        return await http_answers(f"{web_url(self.settings)}/healthz")
+        return await http_answers(f"{self.settings.web_url}/healthz")
 
 
 def readable(line: str) -> str:
@@ -226,9 +226,3 @@ async def within(seconds: float, question: Callable[[], Awaitable[bool]]) -> boo
             return False
         await asyncio.sleep(0.25)
     return True
-
-
-def web_url(settings: Settings) -> str:
-    """The dashboard's address on this machine."""
-    host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
-    return f"http://{host}:{settings.web_port}"

@@ -258,3 +258,65 @@ class Overview:
     use: ModelUse
     patrol: PatrolRow | None
     open: tuple[IncidentRow, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """One account in the list. `joined` False: the invitation was not taken up yet."""
+
+    id: str
+    name: str
+    role: str
+    joined: bool
+    has_pin: bool
+    created_at: datetime
+    disabled_at: datetime | None
+    last_seen_at: datetime | None
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebSessionRow:
+    """One session of a person, with that person. `id` is the hash of what the cookie holds."""
+
+    id: str
+    person: str
+    created_at: datetime
+    password_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    address: str
+    user_agent: str
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRow:
+    """One key with its owner. `hash` is the sha256 of the whole key; `limits` is domain.people.KeyLimits as JSON."""
+
+    id: str
+    hash: str
+    name: str
+    person: str
+    scopes: list[str]
+    limits: dict[str, object]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    last_address: str
+    uses: int
+    owner: str
+    role: str
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCodeRow:
+    """A one-time code that still opens. `person` and `name` are None for setup."""
+
+    kind: str
+    person: str | None
+    name: str | None
+    expires_at: datetime | None

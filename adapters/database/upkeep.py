@@ -25,6 +25,10 @@ _PRUNED = (
     "patrol",
     "incident",
     "service",
+    "web_session",
+    "known_browser",
+    "entry_code",
+    "login_attempt",
 )
 
 

@@ -27,7 +27,7 @@ async def healthy(name: str, settings: Settings) -> bool:
     if name == "gateway":
         return await http_answers("http://gateway/healthz", socket=settings.home / "run" / "gateway.sock")
     if name == "web":
-        return await http_answers(f"http://127.0.0.1:{settings.web_port}/healthz")
+        return await http_answers(f"{settings.web_url}/healthz")
     pid = pid_of(name)
     return bool(pid) and await TemporalProbe(settings).polled_by(pid, TASK_QUEUE_CONTROL)
 

@@ -145,7 +145,12 @@ async def dashboard(database_url: str) -> AsyncIterator[tuple[str, int]]:
         await SessionStore(pool).session_started(order, record.WALLED, True, datetime.now(UTC))
     with tempfile.TemporaryDirectory(prefix="tiercel-bench-") as home:
         (port,) = free_ports(1)
-        env = {"PATH": os.environ["PATH"], "TIERCEL_HOME": home, "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+        env = {
+            "PATH": os.environ["PATH"],
+            "TIERCEL_HOME": home,
+            "TEMPORAL_ADDRESS": "127.0.0.1:1",
+            "TIERCEL_WEB_LOGIN": "false",
+        }
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "web"),
             cwd=ROOT,

@@ -16,7 +16,7 @@ from domain.errors import ConfigurationError
         ("TIERCEL_CRON", "* * *", r"write five fields, for example '\*/15 \* \* \* \*'"),
         ("TIERCEL_TIMEZONE", "Mars/Olympus", "use a name such as Europe/Berlin"),
         ("TIERCEL_ENGINE", "magic", "'auto', 'process' or 'container'"),
-        ("TIERCEL_WEB_HOST", "0.0.0.0", "stays on loopback"),
+        ("TIERCEL_WEB_HOST", "everywhere", "use 127.0.0.1, 0.0.0.0 or an address"),
         ("TIERCEL_WEB_PORT", "70000", "less than or equal to 65535"),
         ("TIERCEL_DRY_RUN", "perhaps", "valid boolean"),
         ("TIERCEL_DIGEST_AT", "8 o'clock", "pattern"),

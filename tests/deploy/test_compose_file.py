@@ -23,7 +23,7 @@ CREDENTIALS = ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
 # Settings that have no meaning in a container, or that the image or the file decides.
 NOT_PASSED = {
     "cache_dir", "commands_dir", "units_socket", "database_url", "temporal_source", "temporal_port", "temporal_ui_port",
-    "claude_bin", "session_files", "docker_host", "web_host", "log_time", "anthropic_api_key", "claude_oauth_token",
+    "claude_bin", "session_files", "docker_host", "log_time", "anthropic_api_key", "claude_oauth_token",
     "apprise_urls",
 }  # fmt: skip
 
@@ -93,6 +93,12 @@ def test_every_setting_is_passed_or_left_out_on_purpose():
     assert own <= set(known), "a setting that does not exist stops the start"
     missing = {field for variable, field in known.items() if variable not in passed} - NOT_PASSED
     assert not missing, "add it to x-settings in docker-compose.yml, or to NOT_PASSED here"
+
+
+def test_people_log_in_and_the_dashboard_stays_on_loopback_unless_somebody_says_otherwise():
+    environment = SERVICES["web"]["environment"]
+    assert environment["TIERCEL_WEB_LOGIN"] == "${TIERCEL_WEB_LOGIN:-true}"
+    assert environment["TIERCEL_WEB_HOST"] == "${TIERCEL_WEB_HOST:-127.0.0.1}"
 
 
 def test_a_first_start_acts_on_nothing():

@@ -126,7 +126,7 @@ def stack(image: str, model_url: str, tmp_path_factory: pytest.TempPathFactory) 
         "TIERCEL_OFFLINE_IMAGE": image, "TIERCEL_HOME": str(base / "home"), "TIERCEL_REPOS_DIR": str(base / "repos"),
         "TIERCEL_WEB_PORT": str(web), "TIERCEL_TEMPORAL_PORT": str(temporal), "TIERCEL_POSTGRES_PORT": str(postgres),
         "TIERCEL_SCRIPTED": "true", "TIERCEL_MODEL_URL": model_url, "ANTHROPIC_API_KEY": CANARY,
-        "TIERCEL_CONFIRM_AFTER_S": "0.5", "TIERCEL_SETTLE_S": "0.2",
+        "TIERCEL_CONFIRM_AFTER_S": "0.5", "TIERCEL_SETTLE_S": "0.2", "TIERCEL_WEB_LOGIN": "false",
     }  # fmt: skip
     program = [*compose_program(), "-p", project, "-f", "docker-compose.yml", "-f", "deploy/compose/offline.yml"]
 

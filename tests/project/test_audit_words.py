@@ -14,6 +14,8 @@ WORD = re.compile(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*")
 def _words(call: ast.Call) -> list[str]:
     """The action that one call of `audit` or `_audit` writes: behind the actor, or behind (key, at, kind, actor)."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    if name == "_said" and len(call.args) >= 2:  # of people: (who, word, ...)
+        return _texts(call.args[1])
     if name not in {"audit", "_audit"} or len(call.args) < 3:
         return []
     first = call.args[0]
@@ -47,7 +49,14 @@ def written() -> dict[str, str]:
 
 
 def test_the_words_are_found():
-    assert {"ledger.state", "action.asked", "schedule.paused", "look.started", "action.refused"} <= written().keys()
+    assert {
+        "ledger.state",
+        "action.asked",
+        "schedule.paused",
+        "look.started",
+        "action.refused",
+        "login.failed",
+    } <= written().keys()
 
 
 @pytest.mark.parametrize(("word", "place"), sorted(written().items()))

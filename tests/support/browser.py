@@ -73,9 +73,9 @@ class Dashboard:
 
 def settings_for(database_url: str, home: Path, **changes: object) -> Settings:
     """Settings of a dashboard under test."""
-    return Settings(home=home, database_url=SecretStr(database_url), dry_run=False, interval_s=900).model_copy(
-        update=changes
-    )
+    return Settings(
+        home=home, database_url=SecretStr(database_url), dry_run=False, interval_s=900, web_login=False
+    ).model_copy(update=changes)
 
 
 @asynccontextmanager

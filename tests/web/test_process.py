@@ -15,7 +15,13 @@ ROOT = Path(__file__).parents[2]
 
 
 async def start(home: Path, **environ: str) -> asyncio.subprocess.Process:
-    env = {"PATH": os.environ["PATH"], "TIERCEL_HOME": str(home), "TEMPORAL_ADDRESS": "127.0.0.1:1", **environ}
+    env = {
+        "PATH": os.environ["PATH"],
+        "TIERCEL_HOME": str(home),
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        "TIERCEL_WEB_LOGIN": "false",
+        **environ,
+    }
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "web", cwd=ROOT, env=env, stderr=asyncio.subprocess.PIPE
     )

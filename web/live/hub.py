@@ -17,6 +17,7 @@ from web.live.cursor import LogKey
 RING = 256
 PAGE = 500  # lines per read and per event
 RENDERED = 8  # batches kept as text
+LOGIN = "login:"  # topic: this person's sessions or keys changed
 
 ReadLines = Callable[[str, int, int, int], Awaitable[tuple[OutputLine, ...]]]  # session, attempt, after, limit
 
@@ -90,6 +91,8 @@ class Subscription:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     told: bool = False  # woken by news, not by the heartbeat
     changed: set[str] = field(default_factory=set[str])
+    person: str = ""  # who listens, where people log in
+    doubted: bool = False  # whether this stream may go on must be looked up again
 
     def begin(self) -> None:
         """Before reading: what comes after this wakes us again."""
@@ -123,9 +126,9 @@ class Hub:
         # its making; a stream that starts at a higher one tells it that it missed something on the way.
         self.count = time.time_ns() // 1000
 
-    def subscribe(self, topics: Iterable[str], logs: Iterable[LogKey]) -> Subscription:
+    def subscribe(self, topics: Iterable[str], logs: Iterable[LogKey], person: str = "") -> Subscription:
         """Begin to listen. Pair with `unsubscribe`."""
-        subscription = Subscription(frozenset(topics), tuple(dict.fromkeys(logs)))
+        subscription = Subscription(frozenset(topics), tuple(dict.fromkeys(logs)), person=person)
         self._streams.add(subscription)
         for key in subscription.logs:
             feed = self._feeds.setdefault(key, LogFeed(key, self._read))
@@ -148,10 +151,20 @@ class Hub:
 
     def changed(self, topic: str) -> None:
         """Something under `topic` is different now."""
+        if topic.startswith(LOGIN):
+            self._doubt(topic.removeprefix(LOGIN))
+            return
         self.count += 1
         for stream in self._streams:
             if stream.hears(topic):
                 stream.changed.add(topic)
+                stream.tell()
+
+    def _doubt(self, person: str) -> None:
+        """Sessions or keys of a person ended: whether their streams may go on is looked up."""
+        for stream in self._streams:
+            if stream.person == person:
+                stream.doubted = True
                 stream.tell()
 
     def output(self, session: str, attempt: int, last_seq: int) -> None:
@@ -172,6 +185,7 @@ class Hub:
             feed.forget()
         for stream in self._streams:
             stream.changed.update(stream.topics)
+            stream.doubted = True
             stream.tell()
 
     def close(self) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 from domain.session import OutputLine
 from web.live import cursor
@@ -12,22 +14,49 @@ from web.live.hub import Hub, Subscription
 PING_S = 4.0  # a page that hears nothing for ten seconds begins to poll
 COALESCE_S = 0.05  # a burst of changes becomes one event
 
+LOOK_AGAIN_S = 60.0  # so long a stream may outlive its session's own end
+
 RenderRows = Callable[[LogKey, Sequence[OutputLine]], str]
 
 
+async def _always() -> bool:
+    return True
+
+
+@dataclass
+class Leave:
+    """Whether a stream may go on: asked when its person's sessions change, and once a minute."""
+
+    person: str = ""
+    still: Callable[[], Awaitable[bool]] = _always
+    _asked: float = field(default_factory=time.monotonic)
+
+    async def ended(self, subscription: Subscription) -> bool:
+        """True where the listener is signed out by now."""
+        if not subscription.doubted and time.monotonic() - self._asked < LOOK_AGAIN_S:
+            return False
+        subscription.doubted = False
+        self._asked = time.monotonic()
+        return not await self.still()
+
+
 async def events(
-    hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows, zone: str = ""
+    hub: Hub, topics: frozenset[str], cursors: Cursors, render: RenderRows, zone: str = "", leave: Leave | None = None
 ) -> AsyncGenerator[bytes]:
     """Yield until the client leaves or the process closes. Every event's id is the exact place reached.
 
     `zone` names the time zone that `render` writes: lines are rendered once for all streams that share it.
     """
-    subscription = hub.subscribe(topics, cursors)
+    leave = leave or Leave()
+    subscription = hub.subscribe(topics, cursors, leave.person)
     place = dict(cursors)
     try:
         yield _event("hello", {"topics": sorted(topics), "count": hub.count}, place)
         while not hub.closing.is_set():
             subscription.begin()
+            if await leave.ended(subscription):
+                yield _event("signed-out", {}, place)
+                return
             changed = subscription.take()
             if changed:
                 yield _event("change", {"topics": sorted(changed), "count": hub.count}, place)

@@ -10,6 +10,7 @@ from adapters.database.records import Page
 from web import csv_text
 from web.errors import PageError
 from web.preferences import export_zone
+from web.security import safe_path
 from web.services.actions import Act
 from web.site import site_of
 
@@ -37,8 +38,7 @@ def address(request: Request, name: str, /, **params: Any) -> str:
 
 def safe_back(request: Request, back: str) -> str:
     """Where a form came from, as long as that is on this site; otherwise the overview."""
-    own = back.startswith("/") and not back.startswith(("//", "/\\"))
-    return back if own else address(request, "overview_show")
+    return safe_path(back, str(request.scope.get("root_path", "")), address(request, "overview_show"))
 
 
 def service_url(request: Request) -> Callable[[str], str]:

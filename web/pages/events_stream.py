@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.session import OutputLine
+from web.access import leave_of
 from web.live import cursor
 from web.live.cursor import LogKey
 from web.live.response import EventStream
@@ -29,4 +30,4 @@ async def handle(request: Request, topics: str = "", after: str = "") -> Respons
         return rows_html(site.renderer, request, key, lines)
 
     zone = str(preferences_of(request).time_zone(site.renderer.zone))
-    return EventStream(events(site.hub, wanted, places, render, zone))
+    return EventStream(events(site.hub, wanted, places, render, zone, leave_of(request)))

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from web.pages._common import safe_back
 from web.preferences import LOG_LOOKS, known_zone, remember
+from web.security import is_secure
 from web.site import site_of
 
 
@@ -21,7 +22,7 @@ async def handle(
 ) -> Response:
     """POST /preferences. `log` names every look that is wanted; one empty value among them means none."""
     response = RedirectResponse(safe_back(request, back), status_code=303)
-    secure = site_of(request).settings.public_url.startswith("https://")
+    secure = is_secure(site_of(request).settings.public_url)
     if zone:
         name = browser_zone if zone == "browser" and known_zone(browser_zone) else ""
         remember(request, response, "zone", f"{zone}:{name}" if name else zone, secure=secure)

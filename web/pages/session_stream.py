@@ -8,9 +8,10 @@ from fastapi import Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from web.access import leave_of
 from web.live.cursor import LogKey
 from web.live.response import EventStream
-from web.live.stream import woken
+from web.live.stream import Leave, woken
 from web.site import Site, site_of
 
 
@@ -23,15 +24,17 @@ async def handle(
     """GET /sessions/{session}/{attempt}/stream."""
     seen = request.headers.get("last-event-id", "")
     begin = int(seen) if seen.isdecimal() and len(seen) < 16 else after
-    return EventStream(_lines(site_of(request), LogKey(session, attempt), begin))
+    return EventStream(_lines(site_of(request), LogKey(session, attempt), begin, leave_of(request)))
 
 
-async def _lines(site: Site, key: LogKey, place: int) -> AsyncGenerator[bytes]:
+async def _lines(site: Site, key: LogKey, place: int, leave: Leave) -> AsyncGenerator[bytes]:
     hub = site.hub
-    subscription = hub.subscribe((), (key,))
+    subscription = hub.subscribe((), (key,), leave.person)
     try:
         while not hub.closing.is_set():
             subscription.begin()
+            if await leave.ended(subscription):
+                return
             lines = await hub.feed(key).after(place)
             for line in lines:
                 place = line.seq

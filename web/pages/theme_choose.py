@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from web.pages._common import safe_back
 from web.preferences import remember
+from web.security import is_secure
 from web.site import site_of
 
 
@@ -18,5 +19,5 @@ async def handle(
 ) -> Response:
     """POST /theme."""
     response = RedirectResponse(safe_back(request, back), status_code=303)
-    remember(request, response, "theme", theme, secure=site_of(request).settings.public_url.startswith("https://"))
+    remember(request, response, "theme", theme, secure=is_secure(site_of(request).settings.public_url))
     return response

@@ -1,20 +1,29 @@
 """The read service and the act service over one open pool: for pages, commands and the demo alike."""
 
+import secrets
 from dataclasses import dataclass
 
+from adapters.database.audit import AuditStore
 from adapters.database.incidents import IncidentStore
+from adapters.database.logins import LoginStore
+from adapters.database.people import PeopleStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from adapters.engine.client import TemporalEscalations, TemporalLedger
 from adapters.engine.schedules import TemporalSchedules
 from adapters.engine.slots import UpdateSlots
+from adapters.passwords.argon2 import Argon2
 from config import temporal
 from config.clock import SystemClock
 from config.settings import Settings
+from domain.ports import Clock
 from web.services.actions import PATIENCE_S, Actions
 from web.services.engine_link import EngineLink
 from web.services.insights import Insights
+from web.services.logins import Logins
+from web.services.people import People
 from web.services.schedules import Schedules
+from web.services.tokens import Random
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,8 @@ class Services:
     actions: Actions
     schedules: Schedules
     engine: EngineLink
+    logins: Logins
+    people: People
 
 
 def services(settings: Settings, pool: Pool) -> Services:
@@ -45,4 +56,12 @@ def services(settings: Settings, pool: Pool) -> Services:
         tiers=settings.tiers,
     )
     schedules = Schedules(TemporalSchedules(engine.client, PATIENCE_S), engine, IncidentStore(pool), clock, settings)
-    return Services(settings, reads, Insights(reads, settings, clock), actions, schedules, engine)
+    insights = Insights(reads, settings, clock)
+    return Services(settings, reads, insights, actions, schedules, engine, *accounts(pool, clock))
+
+
+def accounts(pool: Pool, clock: Clock, random: Random = secrets.token_bytes) -> tuple[Logins, People]:
+    """Who may come in, and who is there."""
+    store, people, audit, passwords = LoginStore(pool), PeopleStore(pool), AuditStore(pool), Argon2()
+    logins = Logins(store, people, audit, passwords, clock, random)
+    return logins, People(people, store, logins, audit, passwords, clock, random)

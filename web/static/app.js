@@ -48,7 +48,10 @@
   };
   body.addEventListener('htmx:response:error', (event) => {
     const ctx = event.detail.ctx;
-    if (ctx.request.method === 'GET') { return; } // a failed refresh keeps the page; the dot tells
+    if (ctx.request.method === 'GET') { // a failed refresh keeps the page; the dot tells
+      if (ctx.response.status === 401) { location.reload(); } // signed out: the login page brings back here
+      return;
+    }
     const doc = new DOMParser().parseFromString(ctx.text || '', 'text/html');
     const message = doc.querySelector('[data-message]');
     say((message && message.textContent.trim().replace(/\s+/g, ' ')) || `The server answered ${ctx.response.status}.`, 'bad');
@@ -265,6 +268,8 @@
     } else if (event === 'change') {
       const mine = body.dataset.topics.split(',');
       if (data.topics.some((t) => mine.includes(t) || mine.includes(t.split(':')[0]))) { refresh(); }
+    } else if (event === 'signed-out') {
+      location.reload(); // the login page brings back here
     } else if (event === 'log') {
       for (const pane of panes()) { if (pane.dataset.log === data.log && pane.dataset.live === '1') { append(pane, data); } }
     }
@@ -286,6 +291,7 @@
     return { want: (url, topics, places) => stream.want(url, topics, places), bye: () => stream.close() };
   };
   const connect = () => {
+    if (!body.dataset.events) { return; } // nobody is logged in
     const topics = body.dataset.topics.split(',').filter(Boolean);
     const places = {};
     for (const pane of panes()) { if (pane.dataset.live === '1') { places[pane.dataset.log] = Number(pane.dataset.last); } }

@@ -44,7 +44,7 @@ class Stream {
     if (after) { query.set('after', after); }
     const source = new EventSource(`${this.url}?${query}`);
     this.source = source;
-    for (const name of ['hello', 'change', 'log', 'ping', 'closing']) {
+    for (const name of ['hello', 'change', 'log', 'ping', 'closing', 'signed-out']) {
       source.addEventListener(name, (event) => this.heard(source, name, event));
     }
     source.onerror = () => this.failed(source);

@@ -1,0 +1,1 @@
+UPDATE web_session SET password_at = %(at)s WHERE id = %(id)s

@@ -1,0 +1,1 @@
+DELETE FROM entry_code WHERE person = %(person)s AND used_at IS NULL

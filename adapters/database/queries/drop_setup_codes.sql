@@ -1,0 +1,1 @@
+DELETE FROM entry_code WHERE kind = 'setup' AND used_at IS NULL

@@ -1,0 +1,1 @@
+DELETE FROM web_session WHERE person = %(person)s AND id <> %(keep)s

@@ -1,0 +1,1 @@
+DELETE FROM login_attempt WHERE kind = %(kind)s AND subject = %(subject)s

@@ -1,0 +1,1 @@
+UPDATE person SET disabled_at = %(at)s WHERE id = %(id)s

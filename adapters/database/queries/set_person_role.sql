@@ -1,0 +1,1 @@
+UPDATE person SET role = %(role)s WHERE id = %(id)s
