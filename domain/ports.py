@@ -214,6 +214,7 @@ class Door(Value):
     dry_run: bool = False
     traceparent: str = ""
     tools: tuple[str, ...] | None = None  # looking tools of the session's agent; None: all that its tier has
+    domains: tuple[str, ...] = ()  # where the session may go, see policy/egress.py
 
 
 class Doors(Protocol):

@@ -17,6 +17,11 @@ class DoorLimits(Value):
     head_s: float = 20.0  # from a request's first byte to its last header
     idle_s: float = 300.0  # a connection that says nothing
     body_s: float = 60.0
+    tunnels: int = 8  # connections to the outside at the same time
+    tunnel_s: float = 600.0  # the longest of them
+    tunnel_idle_s: float = 60.0
+    egress_sent: int = 64 << 20  # bytes to the outside, over all of them
+    egress_received: int = 1 << 30
 
 
 MAX_BODIES = 512 << 20  # bytes of bodies over all doors

@@ -20,6 +20,7 @@ from domain.errors import ConfigurationError
 from domain.ids import SessionId
 from domain.ports import Door
 from gateway.door_app import build
+from gateway.egress import Egress
 from gateway.guard import Connections, Guard
 from gateway.malformed import QUIET, malformed
 from gateway.session import Behind, Session
@@ -130,17 +131,13 @@ class DoorKeeper:
             max_headers=MAX_HEADERS,
         )
         await runner.setup()
-        connections = Connections(session.bounds, cast("Callable[[], asyncio.Protocol]", runner.server), no_way)
+        connections = Connections(
+            session.bounds, cast("Callable[[], asyncio.Protocol]", runner.server), Egress(session).protocol
+        )
         listener = listen(door.folder.socket, 0o666)
         server = await asyncio.get_running_loop().create_server(lambda: Guard(connections), sock=listener)
         self._open[door.session] = _Open(session, runner, server, connections, _inode(door.folder.socket))
         log.info("door open", session=door.session, tier=door.tier, attempt=door.attempt)
-
-
-def no_way(transport: asyncio.Transport, _: bytes) -> None:
-    """Nothing leads elsewhere."""
-    transport.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-    transport.close()
 
 
 def _inode(path: Path) -> int:

@@ -11,16 +11,15 @@ from gateway.session import HELD, SESSION
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# Takes over a connection whose first bytes are given. It must end the transport.
-Elsewhere = Callable[[asyncio.Transport, bytes], None]
-
 _UNDECIDED = 24  # bytes; no method is longer
 
 
 class Connections:
     """All connections of one door, those to elsewhere too."""
 
-    def __init__(self, bounds: DoorBounds, http: Callable[[], asyncio.Protocol], elsewhere: Elsewhere) -> None:
+    def __init__(
+        self, bounds: DoorBounds, http: Callable[[], asyncio.Protocol], elsewhere: Callable[[], asyncio.Protocol]
+    ) -> None:
         self.bounds = bounds
         self.http = http
         self.elsewhere = elsewhere
@@ -74,17 +73,16 @@ class Guard(asyncio.Protocol):
             self._inner.data_received(data)
             return
         self._begun += data
-        match leads_elsewhere(self._begun):
-            case None:
-                return
-            case True:
-                self._stop_waiting()
-                self._all.elsewhere(self._transport, self._begun)
-            case False:
-                self._inner = self._all.http()
-                self._inner.connection_made(self._transport)
-                self._inner.data_received(self._begun)
-                self._begun = b""
+        elsewhere = leads_elsewhere(self._begun)
+        if elsewhere is None:
+            return
+        if elsewhere:
+            self._busy += 1  # it has time limits of its own
+            self._stop_waiting()
+        self._inner = self._all.elsewhere() if elsewhere else self._all.http()
+        self._inner.connection_made(self._transport)
+        self._inner.data_received(self._begun)
+        self._begun = b""
 
     def eof_received(self) -> bool | None:
         """The client says no more."""

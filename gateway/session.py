@@ -13,6 +13,7 @@ from aiohttp import web
 from opentelemetry.trace import Tracer
 
 from domain.errors import TransientError
+from domain.inventory import Inventory
 from domain.looking import Need
 from domain.ports import Broker, Clock, Door, ModelRecords
 from gateway import purse
@@ -21,6 +22,7 @@ from gateway.credential import Credential
 from gateway.docker_window import DockerWindow
 from gateway.key_filter import KeyFilter
 from gateway.observer import Observer
+from gateway.outside import Outside, RealOutside
 from gateway.purse import Purse
 from gateway.reads import Reads
 from gateway.recorder import Recorder
@@ -40,7 +42,9 @@ class Auditor(Protocol):
 
 
 class Records(ModelRecords, Auditor, Protocol):
-    """What the gateway writes."""
+    """What the gateway writes, and the inventory that it judges addresses by."""
+
+    async def load_inventory(self) -> Inventory: ...
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Behind:
     clock: Clock
     new_id: Callable[[], str]
     tracer: Tracer
+    outside: Outside = field(default_factory=RealOutside)
     limits: DoorLimits = field(default_factory=DoorLimits)
     memory: Memory = field(default_factory=Memory)
     otlp_endpoint: str = ""

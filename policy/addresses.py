@@ -68,6 +68,11 @@ def plain_host(text: str) -> str:
     return ".".join(labels) if all(_LABEL.fullmatch(label) for label in labels) else ""
 
 
+def is_address(host: str) -> bool:
+    """Whether a plain host is an address and no name."""
+    return ":" in host or bool(_NUMERIC.fullmatch(host.rpartition(".")[2]))
+
+
 def declared_places(inventory: Inventory) -> frozenset[Place]:
     """Every host and port that a probe of the inventory names."""
     found: set[Place] = set()
