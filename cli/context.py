@@ -2,10 +2,12 @@
 
 import asyncio
 import getpass
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import SecretStr
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from adapters.database.reads import Reads
     from web.services.actions import Actions, Actor
     from web.services.insights import Insights
+    from web.services.people import People
     from web.services.schedules import Schedules
 
 T = TypeVar("T")
@@ -34,6 +37,7 @@ class Installation:
     insights: "Insights"
     actions: "Actions"
     schedules: "Schedules"
+    people: "People"
     actor: "Actor"
     engine: Callable[[], Awaitable[object]]  # raises EngineUnavailableError at once, before an act is tried patiently
 
@@ -76,11 +80,17 @@ def settings_of_running() -> Settings:
     if found is None:
         return settings
     update: dict[str, object] = {"scripted": settings.scripted or found.scripted}
+    update["web_port"] = urlsplit(found.web_url).port or settings.web_port
     if settings.database_url is None:
         update["database_url"] = SecretStr(found.database_url)
     if not settings.temporal_address:
         update["temporal_address"] = found.temporal_address
     return settings.model_copy(update=update)
+
+
+def who_runs() -> str:
+    """The user of this machine who gives the command, also behind sudo. They own the record: no role bounds them."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 @asynccontextmanager
@@ -96,5 +106,7 @@ async def installation() -> AsyncGenerator[Installation, None]:
     async with Pool(settings.database_url.get_secret_value(), max_size=3) as pool:
         await check_schema(pool)
         here = services(settings, pool)
-        actor = Actor(kind="cli", name=getpass.getuser())
-        yield Installation(settings, here.reads, here.insights, here.actions, here.schedules, actor, here.engine.client)
+        actor = Actor(kind="cli", name=who_runs())
+        yield Installation(
+            settings, here.reads, here.insights, here.actions, here.schedules, here.people, actor, here.engine.client
+        )

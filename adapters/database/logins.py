@@ -83,9 +83,9 @@ class LoginStore:
         """A key by its first part."""
         return first(await self._pool.values("find_api_key", ApiKeyRow, {"id": key}))
 
-    async def keys(self) -> tuple[ApiKeyRow, ...]:
-        """All keys, usable ones first."""
-        return tuple(await self._pool.values("list_api_keys", ApiKeyRow))
+    async def keys(self, owner: str = "") -> tuple[ApiKeyRow, ...]:
+        """All keys, or those of one person; usable ones first."""
+        return tuple(await self._pool.values("list_api_keys", ApiKeyRow, {"owner": owner or None}))
 
     async def key_used(self, key: str, at: datetime, address: str) -> None:
         """Count a use."""

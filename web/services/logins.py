@@ -155,6 +155,8 @@ class Logins:
             return KeyAnswer(message=problem)
         if count:
             await self._store.key_used(row.id, now, visitor.address)
+            if row.last_used_at is None:
+                await self._first_use(row, visitor)
         who = Who(
             kind="key",
             name=f"{row.name} of {row.owner}",
@@ -221,6 +223,12 @@ class Logins:
         )
 
     # ------------------------------------------------------------ inside
+
+    async def _first_use(self, row: ApiKeyRow, visitor: Visitor) -> None:
+        """Once per key, also where two requests are the first at the same instant."""
+        detail: dict[str, object] = {"address": visitor.address, "program": visitor.user_agent[:200]}
+        once, name = f"key-first-use:{row.id}", f"{row.name} of {row.owner}"
+        await self._audit.audit(once, self._clock.now(), "key", name, "key.used_first", row.id, detail)
 
     async def _said(
         self, visitor: Visitor, action: str, target: str, actor: str = "", detail: dict[str, object] | None = None

@@ -20,6 +20,8 @@ INVITATION_LASTS = timedelta(days=7)
 RESET_LASTS = timedelta(days=1)
 LAST_ADMIN = "This is the last admin who can log in. Make somebody else an admin first."
 SPENT = "This code is not valid (any more). Ask an admin for a new one, or run `tiercel user code`."
+NETWORKS = "Write networks like 192.168.1.0/24, with commas between them."
+LONGEST_DAYS = 3650
 NAMES = "A name has small letters, digits, dots, dashes and underscores, at most 63."
 
 
@@ -70,9 +72,9 @@ class People:
         """Whether nobody could manage this installation."""
         return await self._store.admins() == 0
 
-    async def keys(self) -> tuple[ApiKeyRow, ...]:
-        """All keys."""
-        return await self._logins.keys()
+    async def keys(self, owner: str = "") -> tuple[ApiKeyRow, ...]:
+        """All keys, or those of `owner` (an id), at most 200; usable ones first."""
+        return await self._logins.keys(owner)
 
     # ------------------------------------------------------------ coming in
 
@@ -212,29 +214,30 @@ class People:
 
     # ------------------------------------------------------------ keys
 
-    async def add_key(self, who: Who, name: str, scope: Scope, days: int, networks: str) -> Said:
-        """A key of one's own, shown once. `days` 0: no end."""
-        if not who.person:
-            return Said(accepted=False, message="A key belongs to a person; log in first.")
+    async def add_key(self, person: str, name: str, scope: Scope, days: int, networks: str, actor: Actor) -> Said:
+        """A key of `person` (an id), shown once. `days` 0: no end."""
+        owner = await self._store.person(person) if person else None
         allowed = policy.networks_of(networks)
-        if allowed is None:
-            return Said(accepted=False, message="Write networks like 192.168.1.0/24, with commas between them.")
-        if not name.strip():
-            return Said(accepted=False, message="Give the key a name, so that you know later what uses it.")
+        problem = _key_problem(owner, name.strip(), scope, days) or ("" if allowed is not None else NETWORKS)
+        if problem or owner is None:
+            return Said(accepted=False, message=problem)
         now = self._clock.now()
         shown, whole = new_key(self._random)
         until = now + timedelta(days=days) if days else None
-        limits = KeyLimits(addresses=allowed)
-        await self._logins.add_key(shown, sealed(whole), name.strip(), who.person, (scope,), limits, now, until)
-        await self._said(
-            Actor(kind=who.kind, name=who.name), "key.added", shown, {"name": name.strip(), "scope": str(scope)}
-        )
+        limits = KeyLimits(addresses=allowed or ())
+        await self._logins.add_key(shown, sealed(whole), name.strip(), owner.id, (scope,), limits, now, until)
+        detail: dict[str, object] = {"name": name.strip(), "scope": str(scope), "owner": owner.name, "days": days}
+        await self._said(actor, "key.added", shown, detail)
         return Said(accepted=True, message=f"The key {name.strip()} works now.", secret=whole)
 
-    async def revoke_key(self, key: str, actor: Actor) -> Said:
-        """For good."""
+    async def revoke_key(self, key: str, actor: Actor, owner: str = "") -> Said:
+        """For good. With `owner` (an id) only a key of theirs."""
         row = await self._logins.key(key)
-        if row is None or not await self._logins.revoke_key(key, row.person, self._clock.now()):
+        if (
+            row is None
+            or (owner and row.person != owner)
+            or not await self._logins.revoke_key(key, row.person, self._clock.now())
+        ):
             return Said(accepted=False, message="There is no such key, or it was revoked already.")
         await self._said(actor, "key.revoked", key, {"name": row.name})
         return Said(accepted=True, message=f"The key {row.name} is revoked.")
@@ -253,3 +256,15 @@ class People:
         await self._audit.audit(
             uuid.uuid4().hex, self._clock.now(), actor.kind, actor.name, action, target, detail or {}
         )
+
+
+def _key_problem(owner: Person | None, name: str, scope: Scope, days: int) -> str:
+    if owner is None:
+        return "A key belongs to a person, and there is none of this name."
+    if owner.disabled_at is not None:
+        return f"{owner.name} is disabled, so a key would not work."
+    if not name or len(name) > 60:
+        return "Give the key a name of up to 60 characters, so that you know later what uses it."
+    if scope not in policy.scopes_within(owner.role):
+        return f"{owner.name} is {owner.role}; a key with the scope {scope} could do no more than that."
+    return "" if 0 <= days <= LONGEST_DAYS else f"Say 0 (no end) to {LONGEST_DAYS} days."
