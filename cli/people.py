@@ -1,4 +1,4 @@
-"""`approve`, `deny`, `services`, `cooldown`: what a person decides and looks up."""
+"""`approve`, `deny`, `change`, `services`, `cooldown`: what a person decides and looks up."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,10 +10,11 @@ from cli.exits import Exit
 from cli.incidents import OutputFormat
 from cli.output import Format, ago, hint, one, rows
 from domain.health import ServiceStatus
-from domain.incident import ApprovalState
+from domain.incident import ApprovalState, Change
+from policy.params import STOP_WAIT
 
 
-def _decide(approval_id: str, reason: str, output: Format, *, approve: bool) -> None:
+def _decide(approval_id: str, reason: str, output: Format, *, approve: bool, change: Change | None = None) -> None:
     async def work() -> Exit:
         async with installation() as here:
             approval = await here.insights.approval(approval_id)
@@ -24,7 +25,7 @@ def _decide(approval_id: str, reason: str, output: Format, *, approve: bool) -> 
                 )
             await here.engine()
             act = await here.actions.decide(
-                approval, digest=approval.digest, approve=approve, reason=reason, actor=here.actor
+                approval, digest=approval.digest, approve=approve, reason=reason, actor=here.actor, change=change
             )
         one(output, act, act.message)
         if act.incident:
@@ -72,6 +73,24 @@ def deny(
     Example: tiercel deny apr_0123456789abcdef01 --reason "not during the fair"
     """
     _decide(approval, reason, output, approve=False)
+
+
+def change(
+    approval: Annotated[str, typer.Argument(help="Approval id")],
+    to: Annotated[str, typer.Option("--to", help="The action that you allow instead: '<kind> <service>'")],
+    stop_wait_s: Annotated[
+        int | None, typer.Option("--stop-wait-s", help="Seconds that a restarted container gets to stop by itself")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Kept with your name; the session reads it")] = "",
+    output: OutputFormat = Format.TEXT,
+) -> None:
+    """Allow another exact action instead. The same rules judge it; the one that was asked for is never done.
+
+    Example: tiercel change apr_0123456789abcdef01 --to "restart local/database" --stop-wait-s 60
+    """
+    kind, _, target = to.strip().partition(" ")
+    params = {} if stop_wait_s is None else {STOP_WAIT.name: stop_wait_s}
+    _decide(approval, reason, output, approve=True, change=Change(kind=kind, target=target.strip(), params=params))
 
 
 def services(

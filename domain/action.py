@@ -44,6 +44,7 @@ class ActionState(StrEnum):
     WAITING = "waiting"
     DENIED = "denied"
     EXPIRED = "expired"
+    CHANGED = "changed"  # a person answered with another action, which has an id of its own
     PERFORMING = "performing"
     DONE = "done"
     FAILED = "failed"
@@ -56,6 +57,7 @@ FINAL_STATES = frozenset(
         ActionState.REFUSED,
         ActionState.DENIED,
         ActionState.EXPIRED,
+        ActionState.CHANGED,
         ActionState.DONE,
         ActionState.FAILED,
         ActionState.DRY_RUN,
@@ -104,6 +106,11 @@ class Action(Value):
         """What an approval is bound to: kind, target and params, nothing else."""
         return action_digest(self.kind, self.target, self.params)
 
+    @property
+    def exact(self) -> str:
+        """Kind, target and params in one line: `restart local/web stop_wait_s=30`."""
+        return " ".join([self.kind, self.target, *(f"{k}={v}" for k, v in sorted(self.params.items()))])
+
 
 def action_digest(kind: str, target: str, params: dict[str, Any]) -> str:
     """sha256 of the canonical JSON of kind, target and params."""
@@ -146,6 +153,7 @@ class BlastRadius(Value):
 
     dependents: tuple[ServiceId, ...] = ()
     shares_network: tuple[ServiceId, ...] = ()
-    volumes: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()  # what the target keeps its data in
+    shares_volumes: tuple[ServiceId, ...] = ()  # who else has one of them open
     data_at_risk: bool = False
     sentence: str = ""

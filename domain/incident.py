@@ -107,11 +107,12 @@ class EscalationInput(Value):
 
 
 class ApprovalState(StrEnum):
-    """pending -> approved | denied | expired | void (no longer needed)."""
+    """pending -> approved | denied | changed | expired | void (no longer needed)."""
 
     PENDING = "pending"
     APPROVED = "approved"
     DENIED = "denied"
+    CHANGED = "changed"  # to another exact action, which the same person approves by it
     EXPIRED = "expired"
     VOID = "void"
 
@@ -131,17 +132,30 @@ class Approval(Value):
     expires_at: datetime
     decided_at: datetime | None = None
     decided_by: str = ""
+    decided_how: str = ""  # session, PIN and link, one tap, command line, ...
     reason: str = ""
+    changed_to: Action | None = None
+    changed_blast: BlastRadius | None = None
+
+
+class Change(Value):
+    """Another action instead of the one that was asked for. Judged by the same rules as a session's wish."""
+
+    kind: str
+    target: str
+    params: dict[str, Any] = {}
 
 
 class Decision(Value):
-    """What a person answers. `digest` must be the one that was shown."""
+    """What a person answers. `digest` must be the one that was shown. With a `change`, that is what is approved."""
 
     approval: ApprovalId
     digest: str
     approve: bool
     actor: str
     reason: str = ""
+    how: str = ""
+    change: Change | None = None
 
 
 class DecisionAnswer(Value):
@@ -150,6 +164,7 @@ class DecisionAnswer(Value):
     accepted: bool
     state: ApprovalState
     decided_by: str = ""
+    decided_at: datetime | None = None
     message: str = ""
 
 

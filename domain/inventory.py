@@ -46,6 +46,7 @@ class Service(Value):
     probes: tuple[ProbeSpec, ...] = ()
     depends_on: tuple[ServiceId, ...] = ()
     shares_network_of: ServiceId | None = None
+    volumes: tuple[str, ...] = ()  # where it keeps data: named volumes and host paths, as its compose file says
     tags: tuple[str, ...] = ()
     actions: tuple[ActionKind, ...] = ()  # kinds that are allowed here at all
     approval: tuple[ActionKind, ...] = ()  # kinds that need a person here

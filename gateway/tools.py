@@ -73,7 +73,10 @@ _ACT: dict[str, Any] = {
         "properties": {
             "kind": {"type": "string", "enum": [k.value for k in ActionKind]},
             "target": _SERVICE,
-            "params": {"type": "object", "description": "Usually empty."},
+            "params": {
+                "type": "object",
+                "description": "Usually empty. restart of a container takes stop_wait_s, 1 to 60: seconds to stop by itself.",
+            },
             "reason": {"type": "string", "description": "Why, in one or two sentences, for the people who read it."},
         },
         "required": ["kind", "target", "reason"],

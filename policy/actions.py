@@ -11,6 +11,7 @@ from domain.ids import ServiceId
 from domain.incident import EscalationPolicy
 from domain.inventory import Inventory, Limits, Service, ServiceKind
 from domain.ledger import CooldownRule
+from policy import params as param_rules
 
 
 class KindRule(Value):
@@ -66,7 +67,7 @@ def judge(
     if reason:
         return _deny(reason, known, service.id)
     decision: Literal["allow", "approval"] = "approval" if rule.approval or known in service.approval else "allow"
-    return Verdict(decision=decision, kind=known, target=service.id, params={}, rule=rule)
+    return Verdict(decision=decision, kind=known, target=service.id, params=params, rule=rule)
 
 
 def _broken_rule(
@@ -78,8 +79,9 @@ def _broken_rule(
     service: Service,
     params: dict[str, Any],
 ) -> str:
-    if params:
-        return f"'{kind}' takes no params; leave them out"
+    wrong = param_rules.broken(kind, service.kind, params)
+    if wrong:
+        return wrong
     if tier < rule.tier:
         return f"tier {tier} may not {kind}; it starts at tier {rule.tier}: report and escalate"
     if service.kind == ServiceKind.EXTERNAL:
@@ -112,9 +114,15 @@ def _network(service: Service) -> tuple[ServiceId, ...]:
 
 
 def blast_radius(inventory: Inventory, target: str, kind: ActionKind) -> BlastRadius:
-    """Who else notices when `kind` is done to `target`."""
+    """Who else notices when `kind` is done to `target`, and whose data has a part in it."""
+    service = inventory.by_id(target)
     dependents = tuple(s.id for s in inventory.dependents(target))
     network = tuple(s.id for s in inventory.services if s.shares_network_of == target)
+    volumes = service.volumes if service else ()
+    node = service.node if service else ""
+    sharers = tuple(
+        s.id for s in inventory.services if s.id != target and s.node == node and set(volumes) & set(s.volumes)
+    )
     replaced = kind in {ActionKind.RECREATE, ActionKind.COMPOSE_UP}
     parts = [
         f"{len(dependents)} service(s) depend on it: {', '.join(dependents)}"
@@ -123,8 +131,25 @@ def blast_radius(inventory: Inventory, target: str, kind: ActionKind) -> BlastRa
     ]
     if network and replaced:
         parts.append(f"{', '.join(network)} share its network and must be recreated too")
-    parts.append("its definition is applied anew; volumes are kept" if replaced else "no data is touched")
-    return BlastRadius(dependents=dependents, shares_network=network, sentence="; ".join(parts) + ".")
+    if sharers:
+        parts.append(f"{', '.join(sharers)} use the same data")
+    parts.append(_data_words(volumes, replaced=replaced))
+    return BlastRadius(
+        dependents=dependents,
+        shares_network=network,
+        volumes=volumes,
+        shares_volumes=sharers,
+        data_at_risk=replaced and bool(volumes),
+        sentence="; ".join(parts) + ".",
+    )
+
+
+def _data_words(volumes: tuple[str, ...], *, replaced: bool) -> str:
+    if not replaced:
+        return "no data is touched"
+    if volumes:
+        return f"its definition is applied anew; volumes are kept, and whatever it names now opens {', '.join(volumes)}"
+    return "its definition is applied anew; volumes are kept, what it wrote anywhere else is lost"
 
 
 def cooldown_rule(policy: EscalationPolicy, limits: Limits, cooldown_class: CooldownClass) -> CooldownRule:

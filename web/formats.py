@@ -107,6 +107,14 @@ _WORDS = {
     "gone": "history gone",
 }
 
+
+def how(decided_how: str) -> str:
+    """How somebody answered, as people say it."""
+    return _HOW.get(decided_how, decided_how)
+
+
+_HOW = {"web": "dashboard", "cli": "command line"}
+
 # What a colour says. Never alone: each badge carries its word and a shape.
 TONES = {
     **dict.fromkeys(
@@ -123,6 +131,7 @@ TONES = {
             "expired",
             "refused",
             "denied",
+            "changed",
             "retry_later",
             "terminated",
             "timed_out",

@@ -38,6 +38,7 @@ def make_environment(assets: Mapping[str, Asset], root_path: str) -> Environment
         "words": formats.words,
         "breakable": formats.breakable,
         "count": formats.count,
+        "how": formats.how,
     }
     env.globals.update(words)
     env.filters.update(duration=formats.duration, thousands=formats.thousands, money=formats.money)

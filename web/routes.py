@@ -11,6 +11,7 @@ from web.access import Needs
 from web.pages import (
     about_show,
     approval_decide,
+    approval_json,
     approval_show,
     approvals_list,
     audit_list,
@@ -57,6 +58,9 @@ ROUTES: tuple[tuple[str, Permission, str, str, Callable[..., Any]], ...] = (
     ("session_stream",   Permission.LOOK,     "GET",  "/sessions/{session}/{attempt}/stream",           session_stream.handle),
     ("session_text",     Permission.LOOK,     "GET",  "/sessions/{session}/{attempt}.txt",              session_text.handle),
     ("approvals_list",   Permission.LOOK,     "GET",  "/approvals",                                     approvals_list.handle),
+    ("approvals_json",   Permission.LOOK,     "GET",  "/approvals.json",                                approval_json.handle_list),
+    ("approval_json",    Permission.LOOK,     "GET",  "/approvals/{approval}.json",                     approval_json.handle_show),
+    ("approval_answer",  Permission.ACT,      "POST", "/approvals/{approval}/decide.json",              approval_json.handle_decide),
     ("approval_show",    Permission.LOOK,     "GET",  "/approvals/{approval}",                          approval_show.handle),
     ("approval_decide",  Permission.ACT,      "POST", "/approvals/{approval}/decide",                   approval_decide.handle),
     ("services_list",    Permission.LOOK,     "GET",  "/services",                                      services_list.handle),

@@ -26,6 +26,25 @@ from domain.incident import Approval
 from domain.inventory import InventoryProblem
 from domain.ledger import Journal, Permit, SlotView
 from domain.session import OutputLine, TierReport
+from policy.explain import Choice
+from policy.params import ParamRule
+
+
+@dataclass(frozen=True)
+class Question:
+    """One approval with what a person needs to answer it. `choices` only while it waits."""
+
+    approval: Approval
+    command: str
+    risks: tuple[str, ...]
+    model: str
+    cost_usd: float  # of the whole incident so far
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def params(self) -> tuple[ParamRule, ...]:
+        """Every param that one of the choices takes."""
+        return tuple({p.name: p for choice in self.choices for p in choice.params}.values())
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 from activities.records import RecordActivities
-from domain.action import Action
+from domain.action import Action, ActionState, BlastRadius
 from domain.ids import LOCAL_NODE, ActionId, ServiceId, SessionId
 from domain.incident import (
     Approval,
@@ -21,6 +21,7 @@ from domain.incident import (
     Timeline,
 )
 from domain.work import AuditEntry, RecordOrder, StateChange
+from policy import approvals
 from workflows import options
 
 SERVICE = SearchAttributeKey.for_keyword("Service")
@@ -29,6 +30,13 @@ TIER = SearchAttributeKey.for_int("Tier")
 RUN_STATE = SearchAttributeKey.for_keyword("RunState")
 TRIGGER = SearchAttributeKey.for_keyword("Trigger")
 PENDING_APPROVAL = SearchAttributeKey.for_bool("PendingApproval")
+
+_AFTER = {
+    ApprovalState.DENIED: ActionState.DENIED,
+    ApprovalState.CHANGED: ActionState.CHANGED,
+    ApprovalState.EXPIRED: ActionState.EXPIRED,
+    ApprovalState.VOID: ActionState.REFUSED,
+}
 
 
 @dataclass
@@ -158,9 +166,15 @@ class Clerk:
         """An approval's new state."""
         self._case.approvals[approval.action.id] = approval
         actor_kind = "user" if approval.decided_by else "system"
-        detail = {"approval": approval.id, "state": approval.state.value, "digest": approval.digest}
+        detail: dict[str, Any] = {"approval": approval.id, "state": approval.state.value, "digest": approval.digest}
+        if approval.decided_how:
+            detail["how"] = approval.decided_how
+        if approval.changed_to is not None:
+            detail["asked_for"] = approval.action.exact
+            detail["changed_to"] = _changed(approval.changed_to, approval.changed_blast)
         await self.write(
             RecordOrder(
+                actions=self._ended(approval),
                 approvals=(approval,),
                 timeline=(self._entry("approval", text, detail),),
                 audit=(
@@ -174,6 +188,24 @@ class Clerk:
                 ),
             )
         )
+
+    def _ended(self, approval: Approval) -> tuple[Action, ...]:
+        """The action that waited, once it will never be performed, and the one that takes its place."""
+        state = _AFTER.get(approval.state)
+        if state is None:
+            return ()
+        why = f": {approval.reason}" if approval.reason else ""
+        over = approval.action.model_copy(
+            update={
+                "state": state,
+                "approval": approval.id,
+                "message": f"{approvals.already(approval).removeprefix('already ')}{why}",
+                "finished_at": approval.decided_at,
+            }
+        )
+        ended = (over, *([approval.changed_to] if approval.changed_to else []))
+        self._case.actions.update({a.id: a for a in ended})
+        return ended
 
     async def refusal(self, session: str, wish: str, reason: str) -> None:
         """A wish that never became an action: it has no target of ours."""
@@ -205,3 +237,8 @@ class Clerk:
         return AuditEntry(
             key=self._key(), at=now, actor_kind=actor_kind, actor=actor, action=action, target=target, detail=detail
         )
+
+
+def _changed(action: Action, blast: BlastRadius | None) -> dict[str, Any]:
+    said = blast.sentence if blast else ""
+    return {"action": action.id, "exact": action.exact, "digest": action.digest, "risk": action.risk, "blast": said}

@@ -1,19 +1,19 @@
 """The desk where sessions ask for actions: judged, permitted, approved, performed once, reconciled."""
 
 import asyncio
-from datetime import timedelta
 
 from temporalio import workflow
 
 from activities.actions import ActionActivities
 from activities.ledger import PermitActivities
 from domain.action import FINAL_STATES, Action, ActionAnswer, ActionRequest, ActionState
-from domain.ids import ActionId, SessionId, action_id, approval_id
-from domain.incident import Approval, ApprovalState, Decision, DecisionAnswer
+from domain.ids import ActionId, SessionId, action_id
+from domain.incident import Approval, ApprovalState, Change, Decision, DecisionAnswer
 from domain.ledger import PermitAnswer
 from domain.work import Performed, Weighed, WeighOrder
 from policy import approvals, notices
 from workflows import options
+from workflows.approvals import Approvals, answered, changed
 from workflows.case import Case, Clerk
 from workflows.effects import Effects
 from workflows.notices import tell
@@ -26,6 +26,7 @@ class ActionDesk:
         self._case = case
         self._clerk = clerk
         self._effects = Effects(case, clerk)
+        self._approvals = Approvals(case, clerk)
         self._answers: dict[ActionId, ActionAnswer] = {}
         self._lock = asyncio.Lock()
 
@@ -43,30 +44,37 @@ class ActionDesk:
             if weighed.decision == "deny" or weighed.action is None:
                 return await self._refuse(aid, weighed.action or request, weighed.reason)
             if weighed.decision == "approval" and not self._case.start.dry_run:
-                return await self._ask_person(weighed.action, weighed)
+                return await self._approvals.ask(weighed.action, weighed)
             return ActionAnswer(action=aid, decision="allow", state=ActionState.REQUESTED, message="go on")
 
     async def act(self, request: ActionRequest) -> ActionAnswer:
-        """Decide again, with the world as it is now, and perform."""
-        aid = action_id(request.session, request.tool_use_id)
+        """Decide again, with the world as it is now, and perform what was asked for, or what it was changed to."""
         async with self._lock:
-            if aid in self._answers:
-                return self._answers[aid]
-            stray = self._stray(request.session)
-            if stray:
-                return await self._refuse(aid, request, stray)
-            approval = self._case.approvals.get(aid)
-            if approval is not None and approval.state == ApprovalState.PENDING:
-                return _waiting(approval)  # not kept: the answer to the same call changes with the person's
-            approved = approval is not None and approval.state == ApprovalState.APPROVED
-            weighed = await self._weigh(request, approved=approved, rehearse=True)
-            if weighed.decision == "deny" or weighed.action is None or weighed.permit is None:
-                return await self._refuse(aid, weighed.action or request, weighed.reason)
-            if approval is not None and approval.digest != weighed.action.digest:
-                return await self._refuse(aid, weighed.action, "it is not the action that was approved")
-            if weighed.decision == "approval" and not self._case.start.dry_run:
-                return await self._refuse(aid, weighed.action, "a person has to approve it first")
-            return await self._permit_and_perform(weighed.action, weighed)
+            approval = self._case.approvals.get(action_id(request.session, request.tool_use_id))
+            if approval is None or approval.changed_to is None:
+                return await self._act(request, approval, approval.digest if approval else "")
+            change = Change.model_validate(approval.changed_to.model_dump(include={"kind", "target", "params"}))
+            wish = approvals.instead(approval, change, approval.decided_by)
+            answer = await self._act(wish, approval, approval.changed_to.digest)
+            return answer.model_copy(update={"message": f"{changed(approval)}. {answer.message}"})
+
+    async def _act(self, request: ActionRequest, approval: Approval | None, approved_digest: str) -> ActionAnswer:
+        aid = action_id(request.session, request.tool_use_id)
+        if aid in self._answers:
+            return self._answers[aid]
+        stray = self._stray(request.session)
+        if stray:
+            return await self._refuse(aid, request, stray)
+        if approval is not None and approval.state not in {ApprovalState.APPROVED, ApprovalState.CHANGED}:
+            return answered(approval)  # not kept: the answer to the same call changes with the person's
+        weighed = await self._weigh(request, approved=approval is not None, rehearse=True)
+        if weighed.decision == "deny" or weighed.action is None or weighed.permit is None:
+            return await self._refuse(aid, weighed.action or request, weighed.reason)
+        if approval is not None and approved_digest != weighed.action.digest:
+            return await self._refuse(aid, weighed.action, "it is not the action that was approved")
+        if weighed.decision == "approval" and not self._case.start.dry_run:
+            return await self._refuse(aid, weighed.action, "a person has to approve it first")
+        return await self._permit_and_perform(weighed.action, weighed)
 
     def _known(self, aid: ActionId) -> ActionAnswer | None:
         approval = self._case.approvals.get(aid)
@@ -76,22 +84,7 @@ class ActionDesk:
             return (
                 known if known is None or known.decision == "deny" else known.model_copy(update={"decision": "allow"})
             )
-        match approval.state:
-            case ApprovalState.PENDING:
-                return _waiting(approval)
-            case ApprovalState.APPROVED:
-                return ActionAnswer(
-                    action=aid,
-                    decision="allow",
-                    state=ActionState.PERMITTED,
-                    message=f"approved by {approval.decided_by}",
-                )
-            case _:
-                why = f" ({approval.reason})" if approval.reason else ""
-                message = (
-                    f"a person did not approve this: {approval.state}{why}. Do not ask again; report what you know."
-                )
-                return ActionAnswer(action=aid, decision="deny", state=ActionState.DENIED, message=message)
+        return answered(approval)
 
     def _stray(self, session: SessionId) -> str:
         if self._case.closing is not None:
@@ -132,50 +125,13 @@ class ActionDesk:
 
     # ------------------------------------------------------------ approvals
 
-    async def _ask_person(self, action: Action, weighed: Weighed) -> ActionAnswer:
-        now = workflow.now()
-        approval = Approval(
-            id=approval_id(action.id),
-            incident=self._case.start.incident,
-            workflow_id=workflow.info().workflow_id,
-            action=action.model_copy(update={"state": ActionState.WAITING}),
-            digest=action.digest,
-            blast=weighed.blast,
-            evidence=self._case.start.alert.summary,
-            requested_at=now,
-            expires_at=now + timedelta(seconds=self._case.start.policy.approval_timeout_s),
-        )
-        waiting = action.model_copy(
-            update={"state": ActionState.WAITING, "approval": approval.id, "message": "waiting for a person"}
-        )
-        await self._clerk.action(waiting, f"{action.kind} {action.target} waits for a person")
-        await self._clerk.approval(approval, f"asked a person to approve {action.kind} {action.target}")
-        await tell(notices.approval_wanted(approval))
-        return _waiting(approval)
-
-    def decide(self, decision: Decision) -> tuple[DecisionAnswer, Approval | None]:
-        """A person's answer. Unknown approvals are refused by the validator before."""
-        known = next((a for a in self._case.approvals.values() if a.id == decision.approval), None)
-        if known is None:
-            return DecisionAnswer(accepted=False, state=ApprovalState.VOID, message="no such approval here"), None
-        answer, decided = approvals.decide(known, decision, workflow.now())
-        self._case.approvals[decided.action.id] = decided
-        return answer, decided if decided != known else None  # an answer that came too late expires it
+    async def decide(self, decision: Decision) -> tuple[DecisionAnswer, Approval | None]:
+        """A person's answer to one approval."""
+        return await self._approvals.decide(decision, lambda wish: self._weigh(wish, approved=True, rehearse=False))
 
     async def close_pending(self, reason: str, *, expired: bool, but: ActionId | None = None) -> None:
         """Expire or withdraw what nobody answered. `but` stays open."""
-        now = workflow.now()
-        for aid in list(self._case.approvals):
-            approval = self._case.approvals[aid]  # a person may have answered while the one before was written
-            if approval.state == ApprovalState.PENDING and aid != but:
-                closed = (
-                    approvals.expire(approval, max(now, approval.expires_at))
-                    if expired
-                    else approvals.void(approval, now, reason)
-                )
-                await self._clerk.approval(
-                    closed, f"approval of {approval.action.kind} {approval.action.target}: {closed.state}"
-                )
+        await self._approvals.close_pending(reason, expired=expired, but=but)
 
     # ------------------------------------------------------------ effects
 
@@ -263,13 +219,3 @@ class ActionDesk:
 def _begun(action: Action) -> ActionAnswer:
     message = "unknown: it was begun and its outcome is not known; probe before anything else"
     return ActionAnswer(action=action.id, decision="allow", state=ActionState.UNKNOWN, message=message)
-
-
-def _waiting(approval: Approval) -> ActionAnswer:
-    return ActionAnswer(
-        action=approval.action.id,
-        decision="defer",
-        state=ActionState.WAITING,
-        message="a person was asked to approve this; the session is parked until the answer",
-        approval=approval.id,
-    )

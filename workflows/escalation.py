@@ -212,7 +212,7 @@ class EscalationWorkflow:
     @workflow.update(name=UPDATE_DECIDE)
     async def decide(self, decision: Decision) -> DecisionAnswer:
         """A person answers an approval. The first answer wins."""
-        answer, decided = self._desk.decide(decision)
+        answer, decided = await self._desk.decide(decision)
         if decided is not None:
             await self._clerk.approval(decided, f"{decided.action.kind} {decided.action.target}: {answer.message}")
         return answer

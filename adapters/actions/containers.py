@@ -11,9 +11,9 @@ from domain.action import Action, ActionKind, ActionState, EffectResult, TargetS
 from domain.errors import TransientError
 from domain.ids import digest
 from domain.inventory import Service, ServiceKind
+from policy.params import STOP_WAIT
 
 LOG_BYTES = 64_000
-STOP_S = 10
 SETTLE_S = 1.5
 RELOAD_TEST = "tiercel.reload.test"
 RELOAD_SIGNAL = "tiercel.reload.signal"
@@ -72,7 +72,7 @@ class ContainerEffects:
             message = "nothing was done: the container was replaced by another one in the meantime"
             return EffectResult(state=ActionState.FAILED, message=message, before=before, after=now)
         try:
-            message = await self._carry_out(service, action.kind, found)
+            message = await self._carry_out(service, action, found)
         except (NotReachedError, RefusedError) as e:
             failed = self._redact(str(e))
             return EffectResult(
@@ -113,11 +113,12 @@ class ContainerEffects:
 
     # ------------------------------------------------------------ steps
 
-    async def _carry_out(self, service: Service, kind: ActionKind, found: dict[str, Any] | None) -> str:
+    async def _carry_out(self, service: Service, action: Action, found: dict[str, Any] | None) -> str:
         container = str(found["Id"]) if found else ""
-        match kind:
+        match action.kind:
             case ActionKind.RESTART:
-                await self._client.act(lambda api: api.restart(container, timeout=STOP_S))
+                wait_s = int(action.params.get(STOP_WAIT.name, STOP_WAIT.usual))
+                await self._client.act(lambda api: api.restart(container, timeout=wait_s))
                 return "restarted"
             case ActionKind.START:
                 await self._client.act(lambda api: api.start(container))
@@ -128,7 +129,7 @@ class ContainerEffects:
             case ActionKind.RELOAD_CONFIG:
                 return await self._reload(found or {})
             case ActionKind.RECREATE | ActionKind.COMPOSE_UP:
-                return await self._recreate(service, kind, found)
+                return await self._recreate(service, action.kind, found)
 
     async def _reload(self, found: dict[str, Any]) -> str:
         failure = await self._test_config(found)

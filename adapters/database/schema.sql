@@ -195,7 +195,7 @@ CREATE TABLE action (
     target text NOT NULL,
     digest text NOT NULL,
     state text NOT NULL CHECK (state IN (
-        'requested', 'refused', 'permitted', 'waiting', 'denied', 'expired',
+        'requested', 'refused', 'permitted', 'waiting', 'denied', 'expired', 'changed',
         'performing', 'done', 'failed', 'unknown', 'dry_run')),
     message text NOT NULL DEFAULT '',
     body jsonb NOT NULL,               -- domain.action.Action
@@ -235,7 +235,7 @@ CREATE TABLE approval (
     workflow_id text NOT NULL,
     action text NOT NULL,
     digest text NOT NULL,
-    state text NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'expired', 'void')),
+    state text NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'changed', 'expired', 'void')),
     body jsonb NOT NULL,               -- domain.incident.Approval
     requested_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
@@ -247,6 +247,24 @@ CREATE TABLE approval (
 CREATE INDEX approval_pending ON approval (requested_at) WHERE state = 'pending';
 CREATE INDEX approval_decided ON approval (requested_at DESC, id DESC) WHERE state <> 'pending';
 CREATE INDEX approval_incident ON approval (incident, requested_at);
+
+-- Links in notices. The token itself is nowhere: who reads this table can use no link.
+CREATE TABLE approval_link (
+    id text PRIMARY KEY,
+    token_sha256 text NOT NULL UNIQUE,
+    approval text NOT NULL,
+    digest text NOT NULL,              -- of the one exact action that it may answer
+    person text NOT NULL,              -- for whom it was made
+    purpose text NOT NULL CHECK (purpose IN ('answer', 'deny')),
+    channel text NOT NULL,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz,
+    used_how text NOT NULL DEFAULT '',
+    CHECK ((used_at IS NULL) = (used_how = ''))
+);
+CREATE INDEX approval_link_approval ON approval_link (approval, created_at);
+CREATE INDEX approval_link_created ON approval_link (created_at);
 
 -- ---------------------------------------------------------------- telling and remembering
 

@@ -120,6 +120,7 @@ def _service(draft: Draft, depends_on: tuple[ServiceId, ...], network: ServiceId
         probes=draft.probes,
         depends_on=depends_on,
         shares_network_of=network,
+        volumes=draft.volumes,
         tags=draft.tags,
         actions=draft.actions,
         approval=draft.approval,

@@ -1,6 +1,6 @@
 """Compose files: each service becomes a container service with the probes that its own words allow.
 
-Understood: container_name, depends_on, `network_mode: service:x`, ports, healthcheck, profiles, and the labels
+Understood: container_name, depends_on, `network_mode: service:x`, volumes, ports, healthcheck, profiles, and the labels
 `tiercel.aliases` ("a, b"), `tiercel.probes` (a YAML list of probes), `tiercel.ignore` ("true").
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from adapters.inventory.bounded_yaml import BadYamlError, load
 from adapters.inventory.compose_ports import Published, published
+from adapters.inventory.compose_volumes import data_of
 from adapters.inventory.draft import ALLOWED, Draft, Found
 from adapters.inventory.interpolation import UnsetVariableError, interpolate
 from adapters.inventory.manifest import probes_from
@@ -98,6 +99,9 @@ class _Reader:
             probes=self._probes(name, fields, target, labels),
             depends_on=_names(fields.get("depends_on")),
             shares_network_of=_service_of(self._text(fields.get("network_mode"))),
+            volumes=data_of(
+                fields.get("volumes"), self._project, str(Path(self._path).parent), lambda t: interpolate(t, self._env)
+            ),
             actions=ALLOWED[ServiceKind.CONTAINER],
             compose=ComposeRef(project=self._project, service=name, file=self._path),
         )

@@ -45,6 +45,7 @@ class Draft:
     probes: tuple[ProbeSpec, ...] = ()
     depends_on: tuple[str, ...] = ()
     shares_network_of: str = ""
+    volumes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     actions: tuple[ActionKind, ...] = ()
     approval: tuple[ActionKind, ...] = ()

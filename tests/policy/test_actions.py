@@ -98,9 +98,24 @@ def test_a_name_that_two_services_answer_to_acts_on_neither() -> None:
         assert judge(twins, frozenset(), 3, "restart", spelling, {}).decision == "deny"
 
 
-@pytest.mark.parametrize("params", [{"force": True}, {"signal": "KILL"}, {"": ""}])
-def test_params_are_refused(params: dict[str, object]) -> None:
-    assert judge(SHOP, frozenset(), 2, "restart", "web", params).reason == "'restart' takes no params; leave them out"
+@pytest.mark.parametrize("params", [{"force": True}, {"signal": "KILL"}, {"": ""}, {"stop_wait_s ": 5}])
+def test_params_that_a_kind_does_not_have_are_refused(params: dict[str, object]) -> None:
+    known = judge(SHOP, frozenset(), 2, "restart", "web", params).reason
+    assert known == f"'restart' has no param '{next(iter(params))}'; it takes stop_wait_s (1 to 60 seconds)"
+    assert judge(SHOP, frozenset(), 2, "start", "web", params).reason == "'start' takes no params here; leave them out"
+
+
+@pytest.mark.parametrize("value", [0, 61, -1, True, "10", 10.0, None, [10], {"s": 10}, 10**30])
+def test_a_param_out_of_its_bounds_is_refused(value: object) -> None:
+    verdict = judge(SHOP, frozenset(), 2, "restart", "web", {"stop_wait_s": value})
+    assert verdict.reason == "stop_wait_s must be a whole number, 1 to 60 seconds"
+
+
+def test_a_param_within_its_bounds_is_part_of_the_exact_action() -> None:
+    verdict = judge(SHOP, frozenset(), 2, "restart", "web", {"stop_wait_s": 30})
+    assert (verdict.decision, verdict.params) == ("allow", {"stop_wait_s": 30})
+    units = inventory(service("web", kind=ServiceKind.UNIT))
+    assert judge(units, frozenset(), 2, "restart", "web", {"stop_wait_s": 30}).decision == "deny"
 
 
 @pytest.mark.parametrize("kind", list(ActionKind))
@@ -210,6 +225,19 @@ def test_replacing_what_lends_its_network_takes_the_others_along() -> None:
     assert "local/torrent share its network and must be recreated too" in radius.sentence
     assert "its definition is applied anew; volumes are kept" in radius.sentence
     assert "share its network" not in blast_radius(tunnel, sid("vpn"), ActionKind.RESTART).sentence
+
+
+def test_replacing_puts_data_at_risk_and_names_who_shares_it() -> None:
+    data = ("shop_pg", "/srv/files")
+    shop = inventory(
+        service("db", volumes=data), service("backup", volumes=("shop_pg",)), service("far", node="nas", volumes=data)
+    )
+    radius = blast_radius(shop, sid("db"), ActionKind.RECREATE)
+    assert (radius.volumes, radius.shares_volumes, radius.data_at_risk) == (data, (sid("backup"),), True)
+    assert "local/backup use the same data" in radius.sentence
+    assert "whatever it names now opens shop_pg, /srv/files" in radius.sentence
+    assert not blast_radius(shop, sid("db"), ActionKind.RESTART).data_at_risk
+    assert "is lost" in blast_radius(inventory(service("web")), sid("web"), ActionKind.RECREATE).sentence
 
 
 # ---------------------------------------------------------------- limits

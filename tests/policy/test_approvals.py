@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from domain.ids import ApprovalId
-from domain.incident import ApprovalState, Decision
-from policy.approvals import decide, expire, void
-from tests.support.builders import NOON, approval
+from domain.action import ActionKind
+from domain.ids import ApprovalId, ServiceId
+from domain.incident import ApprovalState, Change, Decision
+from policy.approvals import already, decide, expire, instead, void
+from tests.support.builders import NOON, action, approval
 
 PENDING = approval()
 LATER = NOON + timedelta(minutes=5)
@@ -31,7 +32,7 @@ def test_the_first_answer_wins_and_the_second_is_told_whose_it_was() -> None:
     _, denied = decide(PENDING, answer(approve=False), LATER)
     said, unchanged = decide(denied, answer(actor="bert"), LATER)
     assert (said.accepted, said.state, said.decided_by, said.message) == (
-        False, ApprovalState.DENIED, "anna", "already denied by anna",
+        False, ApprovalState.DENIED, "anna", "already denied by anna at 2026-03-01 12:05 UTC",
     )  # fmt: skip
     assert unchanged == denied
 
@@ -67,3 +68,43 @@ def test_only_what_is_pending_can_be_withdrawn() -> None:
     assert not decide(gone, answer(), LATER)[0].accepted
     denied = approval(state=ApprovalState.DENIED)
     assert void(denied, LATER, "late") == denied
+
+
+# ---------------------------------------------------------------- change
+
+OTHER = action(target=ServiceId("local/db"), params={"stop_wait_s": 30})
+
+
+def test_a_change_is_the_approval_of_another_exact_action() -> None:
+    said, decided = decide(PENDING, answer(), LATER, OTHER)
+    assert (said.accepted, said.state) == (True, ApprovalState.CHANGED)
+    assert said.message == "changed by anna to: restart local/db stop_wait_s=30"
+    assert (decided.state, decided.changed_to, decided.digest) == (ApprovalState.CHANGED, OTHER, PENDING.digest)
+    assert decided.changed_to is not None
+    assert decided.changed_to.digest != PENDING.digest
+    assert already(decided) == "already changed by anna at 2026-03-01 12:05 UTC, to: restart local/db stop_wait_s=30"
+
+
+def test_a_change_to_the_same_action_changes_nothing_and_uses_nothing_up() -> None:
+    said, unchanged = decide(PENDING, answer(), LATER, action(reason="other words are no other action"))
+    assert (said.accepted, unchanged) == (False, PENDING)
+    assert "approve it, or change something" in said.message
+
+
+def test_a_change_comes_too_late_like_every_answer() -> None:
+    _, denied = decide(PENDING, answer(approve=False), LATER)
+    assert decide(denied, answer(actor="bert"), LATER, OTHER)[1] == denied
+    assert decide(PENDING, answer(), OVER, OTHER)[1].state == ApprovalState.EXPIRED
+    assert not decide(PENDING, answer(digest="another"), LATER, OTHER)[0].accepted
+
+
+def test_a_changed_wish_has_an_id_of_its_own_and_says_who_changed_it() -> None:
+    wish = instead(PENDING, Change(kind=ActionKind.START, target="db"), "anna")
+    assert (wish.session, wish.kind, wish.target) == (PENDING.action.session, "start", "db")
+    assert wish.tool_use_id != PENDING.action.tool_use_id
+    assert wish.reason == "changed by anna from restart local/web"
+
+
+def test_how_somebody_answered_is_kept() -> None:
+    _, decided = decide(PENDING, answer().model_copy(update={"how": "one tap"}), LATER)
+    assert decided.decided_how == "one tap"

@@ -23,8 +23,9 @@ from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
 from adapters.database.notices import NoticeStore
 from adapters.database.pool import Pool
+from adapters.database.reads import Reads
 from adapters.database.upkeep import UpkeepStore
-from domain.action import ActionAnswer, ActionRequest
+from domain.action import Action, ActionAnswer, ActionRequest
 from domain.engine import (
     ESCALATION,
     LEDGER,
@@ -38,7 +39,7 @@ from domain.engine import (
     UPDATE_RELEASE,
 )
 from domain.ids import IncidentId, ServiceId, escalation_workflow_id, ledger_workflow_id
-from domain.incident import Alert, EscalationInput, EscalationPolicy, Observed
+from domain.incident import Alert, Approval, EscalationInput, EscalationPolicy, Observed
 from domain.ledger import LedgerStart, PermitAnswer, PermitOutcome, PermitRequest
 from domain.ports import Prober
 from domain.session import Deferred, SessionOrder, SessionOutcome, SessionStatus, TierReport, TierSettings
@@ -182,6 +183,14 @@ class Room:
     @property
     def incidents(self) -> IncidentStore:
         return IncidentStore(self.pool)
+
+    async def approvals(self) -> list[Approval]:
+        """Of the first incident, as the record has them."""
+        return list(await Reads(self.pool).approvals_of("inc_1"))
+
+    async def actions(self) -> list[Action]:
+        """Of the first incident, as the record has them."""
+        return list(await Reads(self.pool).actions_of("inc_1"))
 
     async def save_inventory(self) -> None:
         await HealthStore(self.pool).save_inventory(await self.world.read(), self.world.now())

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from playwright.async_api import Page, expect
+from temporalio.client import Client as TemporalClient
+from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
@@ -24,7 +27,7 @@ NAMED = {"X-Tiercel-Client": "test", "HX-Request": "true"}
 @pytest.fixture
 async def room(pool: Pool, tmp_path: Path) -> AsyncIterator[tuple[Room, Dashboard]]:
     """A dashboard, workers, an engine and a service whose restart needs a person."""
-    world = World([a_service("web", approval=(ActionKind.RESTART,)), a_service("other")])
+    world = World([a_service("web", kind="container", approval=(ActionKind.RESTART,)), a_service("other")])
     async with (
         dev_server() as (client, address),
         engine_room(client, pool, world) as opened,
@@ -96,7 +99,9 @@ async def test_one_thumb_approves_on_a_phone_and_the_second_answer_is_told_who_w
                 assert answer.status == 409
                 assert "over" in await answer.text() or "owner" in await answer.text()
     audit = await Reads(engine.pool).audit(target=approval)
-    assert [(row.actor_kind, row.action) for row in audit.rows] == [("web", "approve")]
+    assert {row.action for row in audit.rows} == {"approval.answered"}
+    answers = [(row.actor_kind, row.detail["answer"], row.detail["accepted"]) for row in reversed(audit.rows)]
+    assert answers == [("web", "approve", True), ("web", "approve", False), ("web", "deny", False)]
 
 
 async def thumb_size(page: Page) -> None:
@@ -210,3 +215,106 @@ async def test_notes_reach_the_ledger_and_the_page_says_until_when(room: tuple[R
     audit = await Reads(engine.pool).audit(target="local/web")
     assert sorted(row.action for row in audit.rows) == ["ledger.reset", "ledger.snooze"]
     assert {row.actor for row in audit.rows} == {"owner"}
+
+
+async def test_one_thumb_changes_the_action_on_a_phone(room: tuple[Room, Dashboard]):
+    engine, site = room
+    approval, incident = await a_waiting_approval(engine, site)
+    async with browser() as chrome:
+        page = await site.page(chrome, phone=True)
+        await page.goto(f"{site.url}/approvals/{approval}")
+        await page.get_by_role("button", name="Change it").tap()
+        before = page.locator(".change dd")
+        await expect(before).to_have_text("restart local/web")
+        select = page.get_by_label("Do instead")
+        offered = await select.locator("option").all_inner_texts()
+        assert "start local/web" in offered
+        assert "recreate local/web" not in offered  # not at this tier
+        assert "restart local/other" not in offered  # no part in this incident
+        button = page.get_by_role("button", name="Allow this instead")
+        await button.tap()
+        await expect(page.locator("#said")).to_contain_text("That is the action that was asked for")
+        for target in (select, button, page.get_by_label("Time to stop by itself"), page.locator(".change summary")):
+            box = await target.bounding_box()
+            assert box is not None
+            assert box["height"] >= 44
+        await select.select_option("start local/web")
+        await page.get_by_label("Reason").fill('</code><script>alert(1)</script> "quoted"')
+        await button.tap()
+        await expect(page.locator("#said")).to_contain_text("Changed to start local/web")
+        card = page.locator(".ask-card")
+        await expect(card).to_contain_text("Changed by owner")
+        await expect(card).to_contain_text("Asked for: restart local/web. Allowed instead: start local/web")
+        await expect(card).to_contain_text("</code><script>alert(1)</script>")
+        await state_of(site, incident, IncidentState.RESOLVED)
+        assert not [line for line in site.console if "409" not in line]
+    assert [a.exact for a in engine.world.performed] == ["start local/web"]
+
+
+async def test_a_program_reads_the_question_and_answers_by_json(room: tuple[Room, Dashboard]):
+    engine, site = room
+    approval, incident = await a_waiting_approval(engine, site)
+    async with aiohttp.ClientSession(site.url, headers={"X-Tiercel-Client": "test"}) as web:
+        async with web.get("/approvals.json") as answer:
+            (waiting,) = (await answer.json())["pending"]
+        async with web.get(f"/approvals/{approval}.json") as answer:
+            assert (await answer.json()) == waiting
+        assert waiting["command"] == "docker restart --time 10 web"
+        assert {"kind": "start", "target": "local/web", "params": []} in waiting["choices"]
+        post, digest = f"/approvals/{approval}/decide.json", waiting["digest"]
+        for wrong in (
+            {"decision": "change", "digest": digest},
+            {"decision": "approve", "digest": digest, "change": {"kind": "start", "target": "local/web"}},
+            {"decision": "maybe", "digest": digest},
+            {"decision": "approve", "digest": digest, "risk": "none"},
+        ):
+            async with web.post(post, json=wrong) as answer:
+                assert answer.status == 422
+        too_long = {"kind": "restart", "target": "local/web", "params": {"stop_wait_s": 61}}
+        async with web.post(post, json={"decision": "change", "digest": digest, "change": too_long}) as answer:
+            assert answer.status == 409
+            assert "1 to 60 seconds" in (await answer.json())["message"]
+        change = {"kind": "restart", "target": "local/web", "params": {"stop_wait_s": 60}}
+        async with web.post(post, json={"decision": "change", "digest": digest, "change": change}) as answer:
+            assert (answer.status, (await answer.json())["accepted"]) == (200, True)
+        async with web.post(
+            "/approvals/apr_nothing/decide.json", json={"decision": "approve", "digest": "x"}
+        ) as answer:
+            assert answer.status == 404
+    await state_of(site, incident, IncidentState.RESOLVED)
+    assert [a.exact for a in engine.world.performed] == ["restart local/web stop_wait_s=60"]
+    (row,) = [r for r in (await Reads(engine.pool).audit(target=approval)).rows if r.detail["accepted"]]
+    assert (row.actor, row.detail["how"], row.detail["change"]) == ("owner", "JSON API", change)
+
+
+async def test_an_answer_that_came_back_too_late_is_looked_up_and_not_called_an_error(
+    room: tuple[Room, Dashboard], monkeypatch: pytest.MonkeyPatch
+):
+    engine, site = room
+    approval, incident = await a_waiting_approval(engine, site)
+    found = await site.site.insights.approval(approval)
+    assert found is not None
+    real = TemporalClient.get_workflow_handle
+    taken = asyncio.Event()
+
+    class Slow:
+        """The engine takes the update, and its answer never comes back."""
+
+        def __init__(self, workflow_id: str) -> None:
+            self._handle = real(engine.client, workflow_id)
+
+        async def execute_update(self, *args: Any, **kwargs: Any) -> object:
+            await self._handle.execute_update(*args, **kwargs)
+            taken.set()
+            raise RPCError("lost", RPCStatusCode.UNAVAILABLE, b"")
+
+    monkeypatch.setattr(TemporalClient, "get_workflow_handle", lambda _, workflow_id, **__: Slow(workflow_id))
+    data = {"decision": "deny", "digest": found.digest, "reason": "not now"}
+    async with (
+        aiohttp.ClientSession(site.url, headers=NAMED) as web,
+        web.post(f"/approvals/{approval}/decide", data=data) as answer,
+    ):
+        assert taken.is_set()
+        assert (answer.status, "Denied. The session is told why." in await answer.text()) == (200, True)
+    monkeypatch.undo()
+    await state_of(site, incident, IncidentState.NEEDS_PERSON)

@@ -1,4 +1,4 @@
-"""A person's answer to one exact action."""
+"""A person's answer to one exact action: yes, no, or another one."""
 
 from typing import Annotated, Literal
 
@@ -6,6 +6,8 @@ from fastapi import Form
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.incident import Change
+from policy.params import STOP_WAIT
 from web.errors import PageError
 from web.pages._common import acted, address
 from web.site import actor_of, site_of
@@ -14,16 +16,32 @@ from web.site import actor_of, site_of
 async def handle(
     request: Request,
     approval: str,
-    decision: Annotated[Literal["approve", "deny"], Form()],
+    decision: Annotated[Literal["approve", "deny", "change"], Form()],
     digest: Annotated[str, Form(max_length=128)],
     reason: Annotated[str, Form(max_length=500)] = "",
+    instead: Annotated[str, Form(max_length=200)] = "",
+    stop_wait_s: Annotated[str, Form(max_length=8)] = "",
 ) -> Response:
-    """POST /approvals/{approval}/decide. The digest is the one that was on the page."""
+    """POST /approvals/{approval}/decide. The digest is the one that was on the page; `instead` is `<kind> <target>`."""
     site = site_of(request)
     found = await site.insights.approval(approval)
     if found is None:
         raise PageError(404, f"There is no approval {approval}.")
     act = await site.actions.decide(
-        found, digest=digest, approve=decision == "approve", reason=reason, actor=actor_of(request)
+        found,
+        digest=digest,
+        approve=decision != "deny",
+        reason=reason,
+        actor=actor_of(request),
+        how="dashboard",
+        change=change_of(instead, stop_wait_s) if decision == "change" else None,
     )
     return acted(request, act, address(request, "approval_show", approval=approval))
+
+
+def change_of(instead: str, stop_wait_s: str) -> Change:
+    """The fields of the form. What cannot be is refused by the same rules as a session's wish, in words."""
+    kind, _, target = instead.partition(" ")
+    given = stop_wait_s.strip()
+    value: int | str = int(given) if given.isascii() and given.isdecimal() else given
+    return Change(kind=kind, target=target, params={STOP_WAIT.name: value} if given else {})

@@ -15,6 +15,6 @@ async def handle(request: Request, approval: str) -> Response:
     if found is None:
         raise PageError(404, f"There is no approval {approval}.", "It may have been removed after the retention time.")
     engine_down = found.state == "pending" and not await site.engine.alive()
-    return site.renderer.page(
-        request, "approval.html", await frame(request, "approvals_list", a=found, engine_down=engine_down)
-    )
+    (question,) = await site.insights.questions([found])
+    context = await frame(request, "approvals_list", a=found, q=question, engine_down=engine_down)
+    return site.renderer.page(request, "approval.html", context)

@@ -12,5 +12,11 @@ async def handle(request: Request) -> Response:
     site = site_of(request)
     pending, decided = await site.insights.approvals()
     engine_down = bool(pending) and not await site.engine.alive()
-    context = await frame(request, "approvals_list", pending=pending, decided=decided, engine_down=engine_down)
+    context = await frame(
+        request,
+        "approvals_list",
+        pending=await site.insights.questions(pending),
+        decided=decided,
+        engine_down=engine_down,
+    )
     return site.renderer.page(request, "approvals.html", context)

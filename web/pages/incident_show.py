@@ -41,6 +41,7 @@ async def handle(request: Request, incident: str) -> Response:
         "incidents_list",
         f"incident:{view.row.id}",
         view=view,
+        questions=await site.insights.questions(view.pending),
         sentence=sentence(view),
         chart=charts.tier_chart(view, site.now()),
         shown=shown,

@@ -12,33 +12,22 @@ from typing import TypeVar
 from temporalio.client import Client
 
 from adapters.engine.client import TemporalEscalations, TemporalLedger
-from adapters.engine.updates import AnsweredWithFaultError, WorkflowGoneError, patiently
+from adapters.engine.updates import WorkflowGoneError, patiently
 from domain.base import Value
-from domain.engine import SCHEDULE_PATROL, UPDATE_CLOSE, UPDATE_DECIDE
+from domain.engine import SCHEDULE_PATROL, UPDATE_CLOSE
+from domain.errors import EngineUnavailableError
 from domain.ids import IncidentId, ServiceId
-from domain.incident import Alert, Approval, CloseRequest, Decision, DecisionAnswer, Trigger
+from domain.incident import Alert, Approval, Change, CloseRequest, Trigger
 from domain.ledger import LedgerNote
 from domain.ports import Clock, IncidentRecords
 from domain.session import TierSettings
+from web.services.answers import Act, Actor, Answers, UnansweredError
+
+__all__ = ["LEDGER_NOTES", "PATIENCE_S", "Act", "Actions", "Actor"]
 
 T = TypeVar("T")
 PATIENCE_S = 8.0  # a person waits for the answer
 LEDGER_NOTES = ("snooze", "maintenance", "reset")
-
-
-class Actor(Value):
-    """Who acts, and through what: `web` or `cli`."""
-
-    kind: str
-    name: str
-
-
-class Act(Value):
-    """What came of an act, in words for the person. `incident` where there is one to look at."""
-
-    accepted: bool
-    message: str
-    incident: str = ""
 
 
 class Actions:
@@ -52,6 +41,7 @@ class Actions:
         records: IncidentRecords,
         clock: Clock,
         tiers: tuple[TierSettings, ...],
+        approval: Callable[[str], Awaitable[Approval | None]],
     ) -> None:
         self._client = client
         self._ledger = ledger
@@ -59,42 +49,24 @@ class Actions:
         self._records = records
         self._clock = clock
         self._tiers = tiers
+        self._answers = Answers(self._update, self._audit, approval)
 
     # ------------------------------------------------------------ approvals
 
-    async def decide(self, approval: Approval, *, digest: str, approve: bool, reason: str, actor: Actor) -> Act:
-        """Answer one approval. The first answer wins; a later one is told who gave it."""
-        verb = "approve" if approve else "deny"
-        if not approve and not reason.strip():
-            return Act(
-                accepted=False,
-                message="Say in a few words why you deny it; the session and the next person read it.",
-                incident=approval.incident,
-            )
-        decision = Decision(
-            approval=approval.id, digest=digest, approve=approve, actor=actor.name, reason=reason.strip()
-        )
-        try:
-            answer = await self._update(approval.workflow_id, UPDATE_DECIDE, decision, DecisionAnswer)
-        except WorkflowGoneError:
-            return Act(
-                accepted=False, message="The incident is already over; nothing is done.", incident=approval.incident
-            )
-        except AnsweredWithFaultError as e:
-            return Act(accepted=False, message=f"Not taken: {e}", incident=approval.incident)
-        await self._audit(
-            actor,
-            verb,
-            approval.id,
-            {"accepted": answer.accepted, "digest": digest, "reason": reason.strip(), "state": answer.state},
-        )
-        if answer.accepted:
-            done = "Approved. The session goes on now." if approve else "Denied. The session is told why."
-            return Act(accepted=True, message=done, incident=approval.incident)
-        return Act(
-            accepted=False,
-            message=answer.message or f"Already {answer.state} by {answer.decided_by or 'nobody'}.",
-            incident=approval.incident,
+    async def decide(
+        self,
+        approval: Approval,
+        *,
+        digest: str,
+        approve: bool,
+        reason: str,
+        actor: Actor,
+        how: str = "",
+        change: Change | None = None,
+    ) -> Act:
+        """Answer one approval; with a `change`, approve that instead. See web/services/answers.py."""
+        return await self._answers.decide(
+            approval, digest=digest, approve=approve, reason=reason, actor=actor, how=how, change=change
         )
 
     # ------------------------------------------------------------ running
@@ -178,18 +150,26 @@ class Actions:
 
     # ------------------------------------------------------------ inside
 
-    async def _update(self, workflow_id: str, name: str, arg: Value, result: type[T]) -> T:
-        update_id = (
-            f"{name}:{uuid.uuid4().hex}"  # one id per question: a retry of ours is the same, another person's is not
-        )
+    async def _update(self, workflow_id: str, name: str, arg: Value, result: type[T], update_id: str = "") -> T:
+        # One id per question: a retry of ours is the same, another person's is not.
+        update_id = update_id or f"{name}:{uuid.uuid4().hex}"
+
+        asked = False
 
         async def call() -> T:
+            nonlocal asked
             client = await self._client()
+            asked = True
             return await client.get_workflow_handle(workflow_id).execute_update(
                 name, arg, id=update_id, result_type=result
             )
 
-        return await patiently(call, PATIENCE_S)
+        try:
+            return await patiently(call, PATIENCE_S)
+        except EngineUnavailableError as e:
+            if asked:
+                raise UnansweredError(str(e)) from e
+            raise
 
     async def _audit(self, actor: Actor, action: str, target: str, detail: dict[str, object]) -> None:
         await self._records.audit(uuid.uuid4().hex, self._clock.now(), actor.kind, actor.name, action, target, detail)

@@ -54,6 +54,7 @@ def services(settings: Settings, pool: Pool) -> Services:
         records=IncidentStore(pool),
         clock=clock,
         tiers=settings.tiers,
+        approval=reads.approval,
     )
     schedules = Schedules(TemporalSchedules(engine.client, PATIENCE_S), engine, IncidentStore(pool), clock, settings)
     insights = Insights(reads, settings, clock)

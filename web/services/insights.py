@@ -27,7 +27,18 @@ from domain.ports import Clock
 from domain.session import OutputLine, TierReport
 from policy import actions as action_policy
 from policy import cooldown
-from web.viewmodels import CooldownRow, IncidentView, LogWindow, Overview, ServiceCard, ServiceView, SessionView, bucket
+from web.services.questions import Questions
+from web.viewmodels import (
+    CooldownRow,
+    IncidentView,
+    LogWindow,
+    Overview,
+    Question,
+    ServiceCard,
+    ServiceView,
+    SessionView,
+    bucket,
+)
 
 ROWS = 50  # at most, of anything, on any page
 TAIL = 300  # lines of a log that come with the page
@@ -43,6 +54,7 @@ class Insights:
         self._settings = settings
         self._clock = clock
         self._zone = ZoneInfo(settings.timezone)
+        self._questions = Questions(reads)
 
     async def waiting(self) -> int:
         """How many approvals wait for a person."""
@@ -169,6 +181,10 @@ class Insights:
             self._reads.approvals_pending(), self._reads.approvals_decided(limit=20)
         )
         return pending[:ROWS], decided.rows
+
+    async def questions(self, approvals: Sequence[Approval]) -> tuple[Question, ...]:
+        """Approvals with what a person needs to answer them."""
+        return await self._questions.of(approvals)
 
     async def approval(self, approval: str) -> Approval | None:
         """One approval."""
