@@ -11,6 +11,7 @@ from domain.inventory import Inventory, Service
 from domain.ports import HealthRecords, IncidentBrief, SessionFolder, SessionRecords
 from domain.session import SessionOrder
 from policy.actions import reach
+from policy.egress import MAX_DOMAINS
 
 
 class Texts(Value):
@@ -28,13 +29,21 @@ class Briefed(Value):
     read_only: tuple[Path, ...] = ()
 
 
+class Ways(Value):
+    """Where sessions may go: the owner's list for all, and whether repositories may add for their own services."""
+
+    domains: tuple[str, ...] = ()
+    by_repositories: bool = False
+
+
 class Briefing:
     """Composes prompts from what the record holds at this moment."""
 
-    def __init__(self, records: SessionRecords, health: HealthRecords, texts: Texts) -> None:
+    def __init__(self, records: SessionRecords, health: HealthRecords, texts: Texts, ways: Ways | None = None) -> None:
         self._records = records
         self._health = health
         self._texts = texts
+        self._ways = ways or Ways()
 
     async def plan(self, order: SessionOrder, folder: SessionFolder, credential_kind: str, traceparent: str) -> Briefed:
         """Everything that one process of a session needs to know. Telemetry is on where there is a trace to join."""
@@ -66,11 +75,22 @@ class Briefing:
             credential_kind=credential_kind,
             claude_config=folder.claude_config,
             add_dirs=repositories,
+            domains=self._domains(order, inventory, brief),
             traceparent=traceparent,
             otel=bool(traceparent),
             resource_attributes={"tiercel.incident": order.incident, "tiercel.tier": str(order.tier.tier)},
         )
         return Briefed(plan=plan, read_only=repositories)
+
+    def _domains(self, order: SessionOrder, inventory: Inventory, brief: IncidentBrief) -> tuple[str, ...]:
+        """The owner's list, what fitting playbooks need, and what the repositories of the failing services name."""
+        failing = {s.repository for s in inventory.services if s.id in {brief.service, *brief.affected}}
+        offered = frozenset(a for s in _concerned(inventory, brief) for a in s.actions)
+        playbooks = self._texts.library.playbooks_for(order.tier.tier, offered)
+        named = [d for p in playbooks for d in p.domains]
+        if self._ways.by_repositories:
+            named += [d for r in inventory.repositories if r.repository in failing for d in r.domains]
+        return tuple(dict.fromkeys((*self._ways.domains, *named)))[:MAX_DOMAINS]
 
 
 def _concerned(inventory: Inventory, brief: IncidentBrief) -> tuple[Service, ...]:

@@ -103,6 +103,8 @@ class SessionActivities:
         )
         planned = self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
         brief, _, _ = await asyncio.gather(planned, self._doors.open(door), recorded)
+        if brief.plan.domains:  # most sessions go nowhere, and do not wait for this
+            await self._doors.open(door.model_copy(update={"domains": brief.plan.domains}))
         call = command(brief.plan)
         launch = Launch(
             session=order.session,

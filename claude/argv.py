@@ -43,6 +43,7 @@ class SessionPlan(Value):
     credential_kind: str  # api_key | oauth: the placeholder must be of the kind that the gateway will put in
     claude_config: Path
     add_dirs: tuple[Path, ...] = ()
+    domains: tuple[str, ...] = ()  # where it may go; without any there is no proxy to ask
     traceparent: str = ""
     otel: bool = False
     resource_attributes: dict[str, str] = {}
@@ -115,7 +116,7 @@ def _env(plan: SessionPlan) -> dict[str, str]:
         "ANTHROPIC_BASE_URL": f"{DOOR_URL}/model",
         **_placeholder(plan.credential_kind),
         "CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST": "1",
-        "NO_PROXY": "127.0.0.1,localhost",
+        **_proxy(plan),
         "DOCKER_HOST": f"tcp://{DOOR_URL.partition('://')[2]}/docker",  # looks only
         "DISABLE_AUTOUPDATER": "1",
         "DISABLE_TELEMETRY": "1",
@@ -133,6 +134,14 @@ def _env(plan: SessionPlan) -> dict[str, str]:
         "CLAUDE_CODE_MCP_TOOL_IDLE_TIMEOUT": "0",
         **_telemetry(plan),
     }
+
+
+def _proxy(plan: SessionPlan) -> dict[str, str]:
+    """Programs agree on neither case: curl reads `http_proxy` only in small letters, others only the large ones."""
+    own = {"NO_PROXY": "127.0.0.1,localhost"}
+    if plan.domains:
+        own |= {"HTTP_PROXY": DOOR_URL, "HTTPS_PROXY": DOOR_URL}
+    return {**own, **{name.lower(): value for name, value in own.items() if plan.domains}}
 
 
 def _placeholder(kind: str) -> dict[str, str]:

@@ -32,6 +32,7 @@ class Playbook(Declared):
     tier: int = Field(ge=1, le=3)
     actions: tuple[ActionKind, ...] = Field(min_length=1)
     when: str
+    domains: tuple[str, ...] = ()  # where a session that may use it needs to go
     body: str = Field(min_length=1)
 
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from claude.library import Library, library
+from policy.egress import parse_domains
 
 _TIER_FILES = {1: "tier1-observe.md", 2: "tier2-investigate.md", 3: "tier3-remediate.md"}
 
@@ -24,7 +25,10 @@ def report_schema() -> dict[str, Any]:
 @cache
 def built_in() -> Library:
     """Our own checks and playbooks. Raises ConfigurationError where one is broken."""
-    return library(_markdown("checks"), _markdown("playbooks"))
+    found = library(_markdown("checks"), _markdown("playbooks"))
+    for playbook in found.playbooks:
+        parse_domains(playbook.domains)
+    return found
 
 
 def _markdown(package: str) -> dict[str, str]:

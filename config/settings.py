@@ -126,6 +126,14 @@ class Settings(BaseModel):
     tier2_timeout_s: float = Field(default=900, gt=0, description="Wall clock of one tier-2 session")
     tier3_timeout_s: float = Field(default=1800, gt=0, description="Wall clock of one tier-3 session")
 
+    allowed_domains: str = Field(
+        default="",
+        description="Names that every session may reach through the gateway, comma separated: api.example.org, *.example.org, git.lan:3000; empty: none",
+    )
+    repository_domains: bool = Field(
+        default=False, description="Repositories may name more of them for their own services (.claude/container.yaml)"
+    )
+
     # Telling
     apprise_urls: SecretStr | None = Field(default=None, description="Apprise URLs, comma or newline separated")
     public_url: str = Field(default="", description="Address under which people reach the dashboard")
@@ -194,6 +202,22 @@ class Settings(BaseModel):
         except Exception as e:
             raise ValueError(f"'{value}' is no time zone; use a name such as Europe/Berlin") from e
         return value
+
+    @field_validator("allowed_domains")
+    @classmethod
+    def _valid_domains(cls, value: str) -> str:
+        from policy.egress import parse_domains
+
+        try:
+            parse_domains(_listed(value))
+        except ConfigurationError as e:
+            raise ValueError(str(e)) from e
+        return value
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """`allowed_domains` as a list."""
+        return _listed(self.allowed_domains)
 
     @model_validator(mode="after")
     def _numbers(self) -> "Settings":
@@ -273,6 +297,10 @@ class Settings(BaseModel):
         if self.anthropic_api_key:
             return "api_key"
         return "oauth" if self.claude_oauth_token else self.credential
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def variable_of(field: str) -> str:

@@ -80,6 +80,7 @@ class RepositoryNotes(Value):
     manifest: str = ""
     checks: tuple[str, ...] = ()  # file names
     playbooks: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()  # where sessions for its services wish to go, see policy/egress.py
 
 
 class Inventory(Value):

@@ -7,7 +7,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.actions import ActionActivities
-from activities.briefing import Briefing, Texts
+from activities.briefing import Briefing, Texts, Ways
 from activities.ledger import LedgerRecordActivities, PermitActivities
 from activities.notify import NoticeActivities
 from activities.patrol import PatrolActivities
@@ -75,7 +75,9 @@ async def compose(
             engine,
             doors,
             sessions,
-            Briefing(sessions, health, texts),
+            Briefing(
+                sessions, health, texts, Ways(domains=settings.domains, by_repositories=settings.repository_domains)
+            ),
             session_settings,
             redact,
             telemetry.current_traceparent,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapters.inventory.compose import FILES, read_compose
+from adapters.inventory.container_yaml import CONTAINER_FILE, allowed_domains
 from adapters.inventory.draft import ALLOWED, POSSIBLE, Draft, Found
 from adapters.inventory.files import RepositoryFiles, UnusableFileError
 from adapters.inventory.interpolation import dotenv
@@ -32,12 +33,15 @@ def read_repository(folder: Path) -> tuple[Found, RepositoryNotes]:
                 fix="add a CLAUDE-OPS.md with front matter, or a compose file",
             )
         )
+    domains, wrong = allowed_domains(files.name, _read(files, CONTAINER_FILE, found) or "")
+    found.problems += wrong
     notes = RepositoryNotes(
         repository=files.name,
         path=str(files.root),
         manifest=manifest.prose,
         checks=files.markdown(".claude-ops/checks"),
         playbooks=files.markdown(".claude-ops/playbooks"),
+        domains=domains,
     )
     return found, notes
 

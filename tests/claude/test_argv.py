@@ -105,6 +105,14 @@ def test_every_address_is_the_door():
     assert not [text for text in texts if "https://" in text]
 
 
+def test_there_is_a_proxy_only_where_there_is_somewhere_to_go():
+    nowhere, somewhere = command(plan()).env, command(plan(domains=("api.example.org",))).env
+    assert [name for name in nowhere if name.lower().endswith("_proxy")] == ["NO_PROXY"]
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        assert somewhere[name] == DOOR_URL
+    assert somewhere["NO_PROXY"] == somewhere["no_proxy"] == "127.0.0.1,localhost"
+
+
 def test_telemetry_only_where_it_is_wanted():
     trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     silent, told = command(plan(traceparent=trace)).env, command(plan(otel=True, traceparent=trace)).env

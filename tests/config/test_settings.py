@@ -20,6 +20,8 @@ from domain.errors import ConfigurationError
         ("TIERCEL_WEB_PORT", "70000", "less than or equal to 65535"),
         ("TIERCEL_DRY_RUN", "perhaps", "valid boolean"),
         ("TIERCEL_DIGEST_AT", "8 o'clock", "pattern"),
+        ("TIERCEL_ALLOWED_DOMAINS", "api.example.org, http://x/", "write a name such as api.example.org"),
+        ("TIERCEL_ALLOWED_DOMAINS", "*", "would mean far too much|write a name"),
     ],
 )
 def test_a_wrong_value_names_the_variable_and_the_fix(variable: str, value: str, says: str) -> None:

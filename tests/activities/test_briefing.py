@@ -1,0 +1,80 @@
+"""Where a session may go: what the owner says for all, and what playbooks and repositories name for their own."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from activities.briefing import Briefing, Texts, Ways
+from claude.library import library
+from domain.action import ActionKind
+from domain.ids import IncidentId, ServiceId, SessionId
+from domain.inventory import Inventory, RepositoryNotes, Service, ServiceKind
+from domain.ports import IncidentBrief, SessionFolder
+from domain.session import SessionOrder, TierSettings
+
+PLAYBOOK = "---\ntitle: Pull\ntier: {tier}\nactions: [restart]\nwhen: old\ndomains: [registry.example.org]\n---\nbody"
+
+
+def service(name: str, repository: str) -> Service:
+    return Service(
+        id=ServiceId(f"local/{name}"),
+        name=name,
+        kind=ServiceKind.UNIT,
+        repository=repository,
+        actions=(ActionKind.RESTART,),
+    )
+
+
+INVENTORY = Inventory(
+    services=(service("web", "shop"), service("mail", "office")),
+    repositories=(
+        RepositoryNotes(repository="shop", path="/repos/shop", domains=("shop.example.org",)),
+        RepositoryNotes(repository="office", path="/repos/office", domains=("office.example.org",)),
+    ),
+)
+
+
+class Records:
+    """The record of one incident of local/web."""
+
+    def __init__(self, service: str) -> None:
+        self._service = ServiceId(service)
+
+    async def incident_brief(self, incident: IncidentId) -> IncidentBrief:
+        return IncidentBrief(incident=incident, service=self._service, summary="down")
+
+    async def load_inventory(self) -> Inventory:
+        return INVENTORY
+
+
+async def domains(ways: Ways, *, tier: int = 2, playbook_tier: int = 3, failing: str = "local/web") -> tuple[str, ...]:
+    texts = Texts(
+        tiers={tier: "text"},
+        library=library({}, {"pull.md": PLAYBOOK.format(tier=playbook_tier)}),
+        report_schema={"type": "object"},
+    )
+    records = cast("Any", Records(failing))
+    settings = TierSettings(tier=tier, name="t", model="m", timeout_s=60, max_turns=5, budget_usd=1)
+    order = SessionOrder(
+        session=SessionId("s"), incident=IncidentId("i"), workflow_id="w", workflow_run_id="r", tier=settings
+    )
+    briefed = await Briefing(records, records, texts, ways).plan(order, SessionFolder(root=Path("/s")), "api_key", "")
+    return briefed.plan.domains
+
+
+async def test_nothing_is_named_unless_somebody_names_it():
+    assert await domains(Ways()) == ()
+
+
+async def test_the_owners_list_is_for_all_and_a_repositorys_for_its_own_services_if_the_owner_allows():
+    assert await domains(Ways(domains=("a.example.org",))) == ("a.example.org",)
+    allowed = Ways(domains=("a.example.org",), by_repositories=True)
+    assert await domains(allowed) == ("a.example.org", "shop.example.org")
+    assert await domains(allowed, failing="local/mail") == ("a.example.org", "office.example.org")
+    assert await domains(allowed, failing="") == ("a.example.org",)
+
+
+@pytest.mark.parametrize(("tier", "named"), [(1, ()), (2, ("registry.example.org",))])
+async def test_a_playbooks_places_are_for_sessions_that_may_use_it(tier: int, named: tuple[str, ...]):
+    assert await domains(Ways(), tier=tier, playbook_tier=2) == named
