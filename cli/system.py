@@ -63,6 +63,30 @@ def _list_settings(output: Format) -> None:
     rows(output, found, ("VARIABLE", "HERE", "MEANING"), cells, "")
 
 
+config_app = typer.Typer(help="The settings.", no_args_is_help=True)
+
+
+@config_app.command("show")
+def config_show(
+    output: OutputFormat = Format.TEXT,
+    *,
+    changed: Annotated[bool, typer.Option("--changed", help="Only what somebody set")] = False,
+) -> None:
+    """Every setting in effect here, and where it came from. Secrets are never shown.
+
+    Example: tiercel config show --changed
+    """
+
+    async def work() -> None:
+        from config.effective import DEFAULT, effective
+
+        found = [s for s in effective(load(), os.environ, whole=True) if not changed or s.source != DEFAULT]
+        cells = [(s.variable, s.value or "-", s.source, s.meaning) for s in found]
+        rows(output, found, ("VARIABLE", "VALUE", "FROM", "MEANING"), cells, "every setting is at its default")
+
+    run(work)
+
+
 notify_app = typer.Typer(help="Messages to people.", no_args_is_help=True)
 
 

@@ -76,6 +76,16 @@ class Settings(BaseModel):
     )
     temporal_port: int = Field(default=7233, ge=1, le=65535, description="Port of our own Temporal server")
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535, description="Port of our own Temporal UI")
+    temporal_ui_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="Address of the Temporal UI that pages link to; empty: our own server's",
+    )
+    trace_ui_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="Address of Jaeger's UI; pages then link to traces, for example http://127.0.0.1:16686",
+    )
 
     # Patrol
     interval_s: int = Field(default=3600, ge=5, description="Seconds between patrols")
@@ -153,6 +163,7 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Log level")
     log_json: bool = Field(default=False, description="Logs as JSON lines")
     log_time: bool = Field(default=True, description="Time in front of log lines; off where the reader adds it")
+    sources: str = Field(default="", description="Set by `up` for the dashboard: where each setting came from")
 
     @field_validator("web_host")
     @classmethod

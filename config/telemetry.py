@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -60,7 +60,7 @@ def start(process: str, environ: Mapping[str, str] | None = None) -> Telemetry:
     Raises ConfigurationError where the environment asks for something that is not offered.
     """
     env = os.environ if environ is None else environ
-    endpoint = _endpoint(env)
+    endpoint = endpoint_of(env)
     if not endpoint:
         return Telemetry()
     provider = _provider(process, endpoint, _timeout(env))
@@ -114,7 +114,8 @@ def _provider(process: str, endpoint: str, timeout_s: float) -> "TracerProvider"
     return provider
 
 
-def _endpoint(env: Mapping[str, str]) -> str:
+def endpoint_of(env: Mapping[str, str]) -> str:
+    """Where traces are sent, "" for nowhere. Raises ConfigurationError for what is not offered."""
     if env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_TRACES_EXPORTER", "otlp") == "none":
         return ""
     own, base = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""), env.get(ENDPOINT, "")
@@ -127,6 +128,13 @@ def _endpoint(env: Mapping[str, str]) -> str:
         if env.get(name, PROTOCOL) != PROTOCOL:
             raise ConfigurationError(f"{name}: only {PROTOCOL} is spoken; remove it and use the collector's port 4318")
     return endpoint
+
+
+def headers_of(env: Mapping[str, str]) -> dict[str, str]:
+    """The headers for the collector. They may be secret."""
+    text = env.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or env.get("OTEL_EXPORTER_OTLP_HEADERS", "")
+    pairs = (part.partition("=") for part in text.split(",") if "=" in part)
+    return {name.strip(): unquote(value.strip()) for name, _, value in pairs}
 
 
 def _timeout(env: Mapping[str, str]) -> float:

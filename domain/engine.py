@@ -9,6 +9,7 @@ ESCALATION = "EscalationWorkflow"
 LEDGER = "LedgerWorkflow"
 UPKEEP = "UpkeepWorkflow"
 NOTICE = "NoticeWorkflow"
+EXAMINATION = "ExaminationWorkflow"  # ExaminationOrder -> Examination
 
 SCHEDULE_PATROL = "patrol"
 SCHEDULE_UPKEEP = "upkeep"

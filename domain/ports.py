@@ -10,6 +10,7 @@ from typing import Protocol
 
 from domain.action import Action, ActionKind, ActionRequest, EffectResult, TargetState
 from domain.base import Value
+from domain.examination import Examination, ExaminationOrder
 from domain.health import ProbeResult, ServiceHealth
 from domain.ids import ActionId, IncidentId, ServiceId, SessionId
 from domain.incident import Alert, Approval, IncidentState, Timeline
@@ -430,6 +431,14 @@ class Notifier(Protocol):
     def channels(self) -> tuple[str, ...]: ...
 
     async def send(self, channel: str, notice: Notice) -> Delivery: ...
+
+
+class Examiner(Protocol):
+    """Tries a part that only the worker can reach."""
+
+    async def examine(self, order: ExaminationOrder) -> Examination:
+        """Look once. What does not work is a finding, not an exception."""
+        ...
 
 
 # ---------------------------------------------------------------- asking (gateway -> workflow)

@@ -1,23 +1,28 @@
 """The admin socket: the worker opens and closes doors here. Only our own user reaches it (0600)."""
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 from pydantic import ValidationError
 
 from domain.errors import ConfigurationError
+from domain.examination import Examination
 from domain.ids import SessionId
 from domain.ports import Door
 from gateway.doors import DoorKeeper
 from gateway.recorder import Recorder
 
 MAX_BODY = 64 << 10
+TryCredential = Callable[[], Awaitable[Examination]]
 
 
 class Admin:
-    """PUT and DELETE /doors/{session}, GET /doors, GET /healthz."""
+    """PUT and DELETE /doors/{session}, GET /doors, GET /healthz, POST /credential/try."""
 
-    def __init__(self, keeper: DoorKeeper, recorder: Recorder) -> None:
+    def __init__(self, keeper: DoorKeeper, recorder: Recorder, try_credential: TryCredential) -> None:
         self._keeper = keeper
         self._recorder = recorder
+        self._try_credential = try_credential
 
     def app(self) -> web.Application:
         """The application behind the admin socket."""
@@ -26,6 +31,7 @@ class Admin:
         app.router.add_delete("/doors/{session}", self._close)
         app.router.add_get("/doors", self._list)
         app.router.add_get("/healthz", self._health)
+        app.router.add_post("/credential/try", self._credential)
         return app
 
     async def _open(self, request: web.Request) -> web.Response:
@@ -49,6 +55,9 @@ class Admin:
 
     async def _list(self, request: web.Request) -> web.Response:
         return web.json_response({"sessions": self._keeper.sessions()})
+
+    async def _credential(self, request: web.Request) -> web.Response:
+        return web.json_response((await self._try_credential()).model_dump(mode="json"))
 
     async def _health(self, request: web.Request) -> web.Response:
         doors, lost = len(self._keeper.sessions()), self._recorder.lost

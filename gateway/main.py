@@ -24,6 +24,7 @@ from config.temporal import connect
 from domain.errors import ConfigurationError, TiercelError
 from gateway.admin import Admin
 from gateway.credential import credential_of
+from gateway.credential_try import try_credential
 from gateway.doors import DoorKeeper
 from gateway.observer import Observer
 from gateway.recorder import Recorder
@@ -92,7 +93,8 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         keeper = DoorKeeper(sessions, behind)
         stack.push_async_callback(keeper.stop)
         reopened = await keeper.reopen()
-        await _admin(run / "gateway.sock", Admin(keeper, recorder), stack)
+        admin = Admin(keeper, recorder, lambda: try_credential(behind.http, behind.upstream))
+        await _admin(run / "gateway.sock", admin, stack)
         log.info(
             "gateway ready", doors=reopened, credential=behind.upstream.credential.kind, model_url=settings.model_url
         )

@@ -125,6 +125,7 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
         engine=here.engine,
         logins=here.logins,
         people=here.people,
+        examinations=here.examinations,
         hub=hub,
         renderer=Renderer(
             make_environment(files, root_path_of(settings.public_url)), chrome, zone_of(settings.timezone), clock.now
@@ -148,7 +149,9 @@ def tell(hub: Hub, channel: str, payload: str) -> None:
 
 
 def temporal_ui(settings: Settings) -> str:
-    """Where the Temporal UI is: what the supervisor wrote down, else our own server's usual port, else unknown."""
+    """Where the Temporal UI is: as set, as the supervisor wrote down, our own server's port, or unknown."""
+    if settings.temporal_ui_url:
+        return settings.temporal_ui_url
     with suppress(OSError, ValueError, AttributeError):
         found = json.loads((settings.home / "run" / "endpoints.json").read_text(encoding="utf-8")).get("temporal_ui")
         if isinstance(found, str):

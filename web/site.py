@@ -13,6 +13,7 @@ from web.live.hub import Hub
 from web.rendering import Renderer
 from web.services.actions import Actions, Actor
 from web.services.engine_link import EngineLink
+from web.services.examinations import Examinations
 from web.services.insights import Insights
 from web.services.logins import Logins
 from web.services.people import People
@@ -32,6 +33,7 @@ class Site:
     engine: EngineLink
     logins: Logins
     people: People
+    examinations: Examinations
     hub: Hub
     renderer: Renderer
     assets: dict[str, Asset]

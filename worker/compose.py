@@ -8,6 +8,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.actions import ActionActivities
 from activities.briefing import Briefing, Texts, Ways
+from activities.examine import ExaminationActivities
 from activities.ledger import LedgerRecordActivities, PermitActivities
 from activities.notify import NoticeActivities
 from activities.patrol import PatrolActivities
@@ -33,6 +34,7 @@ from adapters.probes.runner import ProbeRunner
 from config import library, telemetry
 from config.clock import SystemClock
 from config.settings import Settings
+from worker.examiner import PartsExaminer
 from worker.registry import Activities
 
 
@@ -53,7 +55,9 @@ async def compose(
     stack.push_async_callback(prober.close)
     escalations = TemporalEscalations(client, settings.escalation_policy, lambda: settings.dry_run, clock)
     ledger = TemporalLedger(client, UpdateSlots(settings.home / "run"))
+    notifier, notices = AppriseNotifier(settings.apprise_urls), NoticeStore(pool)
     doors = GatewayDoors(settings.home / "run" / "gateway.sock")
+    doors_now = GatewayDoors(settings.home / "run" / "gateway.sock", patience_s=3)  # a person waits
     engine = await select(settings, scripted=settings.scripted)
     texts = Texts(
         tiers={t: library.tier_prompt(t) for t in (1, 2, 3)},
@@ -70,7 +74,7 @@ async def compose(
         ledger_records=LedgerRecordActivities(incidents, clock),
         permits=PermitActivities(ledger),
         actions=ActionActivities(effects, prober, health, incidents, clock, dry_run=settings.dry_run),
-        notices=NoticeActivities(AppriseNotifier(settings.apprise_urls), NoticeStore(pool), clock),
+        notices=NoticeActivities(notifier, notices, clock),
         sessions=SessionActivities(
             engine,
             doors,
@@ -92,6 +96,7 @@ async def compose(
             doors,
             SessionFolders(settings.home / "sessions"),
         ),
+        examinations=ExaminationActivities(PartsExaminer(settings, notifier, notices, doors_now, clock)),
     )
 
 

@@ -1,17 +1,8 @@
 """One line of the doctor."""
 
-from typing import Literal
+from domain.examination import Finding
 
-from domain.base import Value
-
-
-class Finding(Value):
-    """`fail` stops the product, `warn` takes something from it. `fix` is a command or one sentence, empty for `ok`."""
-
-    name: str
-    level: Literal["ok", "warn", "fail"]
-    cause: str
-    fix: str = ""
+__all__ = ["Finding", "fail", "ok", "warn"]
 
 
 def ok(name: str, cause: str) -> Finding:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.actions import ActionActivities
+from activities.examine import ExaminationActivities
 from activities.ledger import LedgerRecordActivities, PermitActivities
 from activities.notify import NoticeActivities
 from activities.patrol import PatrolActivities
@@ -13,12 +14,20 @@ from activities.records import RecordActivities
 from activities.sessions import SessionActivities
 from activities.upkeep import UpkeepActivities
 from workflows.escalation import EscalationWorkflow
+from workflows.examination import ExaminationWorkflow
 from workflows.ledger import LedgerWorkflow
 from workflows.notices import NoticeWorkflow
 from workflows.patrol import PatrolWorkflow
 from workflows.upkeep import UpkeepWorkflow
 
-WORKFLOWS: Sequence[type] = (PatrolWorkflow, EscalationWorkflow, LedgerWorkflow, NoticeWorkflow, UpkeepWorkflow)
+WORKFLOWS: Sequence[type] = (
+    PatrolWorkflow,
+    EscalationWorkflow,
+    LedgerWorkflow,
+    NoticeWorkflow,
+    UpkeepWorkflow,
+    ExaminationWorkflow,
+)
 
 # Pure folders are shared between workflow instances instead of re-imported for each: 1 ms instead of 30 to 50.
 # Their own ruff.toml bans clocks, randomness and I/O, which the sandbox then no longer sees.
@@ -38,6 +47,7 @@ class Activities:
     notices: NoticeActivities
     sessions: SessionActivities
     upkeep: UpkeepActivities
+    examinations: ExaminationActivities
 
     def control(self) -> list[Callable[..., Any]]:
         """Light activities, and effects."""
@@ -61,6 +71,7 @@ class Activities:
             self.upkeep.sweep_orphans,
             self.upkeep.find_interrupted,
             self.upkeep.write_digest,
+            self.examinations.examine,
         ]
 
     def probing(self) -> list[Callable[..., Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from config import effective
 from config.settings import PLAIN, PREFIX, Settings, variable_of
 
 CREDENTIALS = ("anthropic_api_key", "claude_oauth_token")
@@ -29,15 +30,23 @@ def for_worker(settings: Settings, outside: Mapping[str, str] | None = None) -> 
 def for_web(settings: Settings, outside: Mapping[str, str] | None = None) -> dict[str, str]:
     """Neither the credential nor the secrets of probes and channels."""
     left_out = (*CREDENTIALS, "apprise_urls")
-    return _environment(
-        _without_credential(settings), outside, leave_out=left_out, free=(f"{PREFIX}DEV_", f"{PREFIX}TEST_")
-    )
+    told = _without_credential(settings).model_copy(update={"sources": _sources(settings, outside)})
+    return _environment(told, outside, leave_out=left_out, free=(f"{PREFIX}DEV_", f"{PREFIX}TEST_"))
 
 
 def for_server(outside: Mapping[str, str] | None = None) -> dict[str, str]:
     """A foreign server (Temporal): a place for temporary files and nothing of ours."""
     env = os.environ if outside is None else outside
     return {name: env[name] for name in ("PATH", "HOME", "TMPDIR", "TZ", "LANG") if env.get(name)}
+
+
+def _sources(settings: Settings, outside: Mapping[str, str] | None) -> str:
+    """Where each setting came from: the settings page could not see it, since `up` passes on every value."""
+    found = effective.sources(os.environ if outside is None else outside)
+    for name in ("database_url", "temporal_address"):
+        if getattr(settings, name):
+            found.setdefault(name, effective.UP)
+    return effective.to_text({**found, "log_time": effective.UP})
 
 
 def _without_credential(settings: Settings) -> Settings:

@@ -103,6 +103,13 @@ UPKEEP: Options = {
     "retry_policy": RetryPolicy(maximum_attempts=3),
 }
 
+# A person waits for the answer; a message that is sent twice would be two messages.
+EXAMINATION: Options = {
+    "task_queue": TASK_QUEUE_CONTROL,
+    "start_to_close_timeout": timedelta(seconds=50),
+    "retry_policy": RetryPolicy(maximum_attempts=1),
+}
+
 
 def session(timeout_s: float) -> Options:
     """One process of a session.

@@ -71,6 +71,11 @@ class Reads:
         """The newest patrols."""
         return tuple(await self._pool.values("list_patrols", PatrolRow, {"limit": limit}))
 
+    async def server(self) -> tuple[str, int, int]:
+        """Version of Postgres, bytes of the record, number of its newest migration."""
+        version, size, schema = (await self._pool.rows("server_facts"))[0]
+        return str(version), int(size), int(schema)
+
     # ------------------------------------------------------------ incidents
 
     async def incidents(

@@ -9,10 +9,12 @@ import aiohttp
 
 from adapters.doors.paths import reachable
 from domain.errors import FatalError, TransientError
+from domain.examination import Examination
 from domain.ids import SessionId
 from domain.ports import Door
 
 _REQUEST_S = 10.0
+_TRY_S = 30.0
 _PAUSE_S = 0.2
 
 
@@ -36,11 +38,15 @@ class GatewayDoors:
         answer = await self._patiently("GET", "/doors", b"")
         return tuple(SessionId(str(s)) for s in answer.get("sessions", []))
 
-    async def _patiently(self, method: str, path: str, body: bytes) -> dict[str, Any]:
+    async def try_credential(self) -> Examination:
+        """Whether the model API takes the owner's credential. Costs nothing."""
+        return Examination.model_validate(await self._patiently("POST", "/credential/try", b"", _TRY_S))
+
+    async def _patiently(self, method: str, path: str, body: bytes, timeout_s: float = _REQUEST_S) -> dict[str, Any]:
         deadline = time.monotonic() + self._patience_s
         while True:
             try:
-                status, answer = await self._once(method, path, body)
+                status, answer = await self._once(method, path, body, timeout_s)
             except (aiohttp.ClientError, TimeoutError, OSError) as e:
                 trouble = f"the gateway does not answer at {self._path} ({type(e).__name__})"
             else:
@@ -53,10 +59,10 @@ class GatewayDoors:
                 raise TransientError(f"{trouble}; it is restarted by `tiercel up`, see its log", retry_after_s=5)
             await asyncio.sleep(_PAUSE_S)
 
-    async def _once(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    async def _once(self, method: str, path: str, body: bytes, timeout_s: float) -> tuple[int, dict[str, Any]]:
         with reachable(self._path) as spelled:
             connector = aiohttp.UnixConnector(path=spelled, force_close=True)
-            timeout = aiohttp.ClientTimeout(total=_REQUEST_S)
+            timeout = aiohttp.ClientTimeout(total=timeout_s)
             async with (
                 aiohttp.ClientSession(connector=connector, timeout=timeout) as http,
                 http.request(method, f"http://gateway{path}", data=body) as answer,

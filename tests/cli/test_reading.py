@@ -191,3 +191,12 @@ async def test_an_empty_database_is_brought_up_to_date_by_the_command_that_the_r
     assert (first.code, "0001" in first.out) == (Exit.OK, True)
     assert (await nowhere("db", "migrate", DATABASE_URL=empty_database_url)).out == "already up to date\n"
     assert "No incident yet" in (await nowhere("runs", DATABASE_URL=empty_database_url)).err
+
+
+async def test_the_settings_are_shown_with_their_source_and_without_secrets(household: Shell) -> None:
+    rows = {row["variable"]: row for row in (await household("config", "show", "-o", "json")).json}
+    assert rows["TIERCEL_RETENTION_DAYS"]["source"] == "default"
+    assert (rows["DATABASE_URL"]["value"], rows["DATABASE_URL"]["source"]) == ("set, hidden", "environment")
+    changed = await household("config", "show", "--changed")
+    assert "TIERCEL_RETENTION_DAYS" not in changed.out
+    assert "postgresql://" not in changed.out + changed.err

@@ -24,7 +24,7 @@ CREDENTIALS = ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
 NOT_PASSED = {
     "cache_dir", "commands_dir", "units_socket", "database_url", "temporal_source", "temporal_port", "temporal_ui_port",
     "claude_bin", "session_files", "docker_host", "log_time", "anthropic_api_key", "claude_oauth_token",
-    "apprise_urls",
+    "apprise_urls", "sources",
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGES = (
     "/", "/incidents", "/incidents?state=live", "/incidents/inc_5a77d0e9-blog-0004", "/incidents/inc_7f3a01c2-blog-0001", "/incidents/inc_90be77aa-paperless",
-    "/incidents/inc_11c09e55-redis-002", "/incidents/inc_c4d2210b-postgres", "/approvals", "/services", "/services/local/blog", "/services/nas/backup", "/cooldowns", "/audit", "/audit?target=local/postgres", "/runs/new", "/about",
+    "/incidents/inc_11c09e55-redis-002", "/incidents/inc_c4d2210b-postgres", "/approvals", "/services", "/services/local/blog", "/services/nas/backup", "/cooldowns", "/audit", "/audit?target=local/postgres", "/settings", "/settings?changed=yes", "/runs/new", "/about",
 )  # fmt: skip
 
 
@@ -44,7 +44,8 @@ async def test_a_page_is_whole_and_carries_the_policy(web: aiohttp.ClientSession
         assert answer.headers["x-request-id"]
     assert text.rstrip().endswith("</html>")
     assert not re.search(
-        r"\sstyle=|\son[a-z]+=|<style|<script>|javascript:|https?://(?!127\.0\.0\.1|www\.w3\.org)", text
+        r"\sstyle=|\son[a-z]+=|<style|<script>|javascript:|https?://(?!127\.0\.0\.1|www\.w3\.org|api\.anthropic\.com<)",
+        text,
     )
 
 

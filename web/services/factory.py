@@ -10,6 +10,7 @@ from adapters.database.people import PeopleStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from adapters.engine.client import TemporalEscalations, TemporalLedger
+from adapters.engine.look import EngineLook
 from adapters.engine.schedules import TemporalSchedules
 from adapters.engine.slots import UpdateSlots
 from adapters.passwords.argon2 import Argon2
@@ -19,6 +20,7 @@ from config.settings import Settings
 from domain.ports import Clock
 from web.services.actions import PATIENCE_S, Actions
 from web.services.engine_link import EngineLink
+from web.services.examinations import Examinations
 from web.services.insights import Insights
 from web.services.logins import Logins
 from web.services.people import People
@@ -36,6 +38,7 @@ class Services:
     actions: Actions
     schedules: Schedules
     engine: EngineLink
+    examinations: Examinations
     logins: Logins
     people: People
 
@@ -58,7 +61,9 @@ def services(settings: Settings, pool: Pool) -> Services:
     )
     schedules = Schedules(TemporalSchedules(engine.client, PATIENCE_S), engine, IncidentStore(pool), clock, settings)
     insights = Insights(reads, settings, clock)
-    return Services(settings, reads, insights, actions, schedules, engine, *accounts(pool, clock))
+    look = EngineLook(engine.client, clock)
+    examinations = Examinations(reads, engine, look, IncidentStore(pool), clock, settings)
+    return Services(settings, reads, insights, actions, schedules, engine, examinations, *accounts(pool, clock))
 
 
 def accounts(pool: Pool, clock: Clock, random: Random = secrets.token_bytes) -> tuple[Logins, People]:
