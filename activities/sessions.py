@@ -10,20 +10,28 @@ from temporalio import activity
 from activities.beat import beating, leaves_work_running
 from activities.briefing import Briefing
 from activities.errors import mapped
+from activities.follow import follow
 from activities.output import OutputCopy
 from activities.tidy import tidy_deferred, tidy_report
-from activities.watchdog import Watchdog
 from claude.argv import command, transcript_glob
 from claude.result import classify
 from domain.base import Value
 from domain.errors import TransientError
-from domain.ports import Clock, Door, Doors, Engine, ExitState, Handle, Launch, Limits, SessionFolder, SessionRecords
+from domain.ports import (
+    Clock,
+    Door,
+    Doors,
+    Engine,
+    ExitState,
+    Handle,
+    Launch,
+    SessionFolder,
+    SessionRecords,
+)
 from domain.session import Isolation, SessionOrder, SessionOutcome, SessionStatus
 from policy.access import refusal_to_start
 from policy.text import sendable
 
-IDLE_S = 0.15
-BUSY_S = 0.02
 HAND_OVER_S = 1.0
 
 
@@ -33,7 +41,6 @@ class SessionSettings(Value):
     sessions_root: Path
     scripted: bool
     credential_kind: str
-    limits: Limits = Limits()
 
 
 class SessionActivities:
@@ -114,7 +121,7 @@ class SessionActivities:
             env=call.env,
             prompt=call.stdin,
             read_only=brief.read_only,
-            limits=self._settings.limits,
+            limits=order.tier.limits,
             timeout_s=order.tier.timeout_s,
             labels={"workflow": order.workflow_id, "incident": order.incident, "tier": str(order.tier.tier)},
         )
@@ -124,7 +131,7 @@ class SessionActivities:
         copy = OutputCopy(self._records, order.session, order.attempt, self._redact, self._clock)
         await copy.resume()
         try:
-            exit_state = await self._copy_until_exit(handle, copy)
+            exit_state = await follow(self._engine, handle, copy, self._clock)
         except asyncio.CancelledError:
             if await leaves_work_running():
                 await copy.flush()
@@ -134,33 +141,6 @@ class SessionActivities:
             await self._stop(handle, copy)
             raise
         return self._outcome(order, copy, exit_state)
-
-    async def _copy_until_exit(self, handle: Handle, copy: OutputCopy) -> ExitState:
-        """After the exit all output is on disk, so one more read until it is empty loses nothing."""
-        watchdog = Watchdog(self._clock.now())
-        while True:
-            exit_state = await self._engine.exited(handle)
-            read_any = False
-            while data := await self._engine.read(handle, copy.offset):
-                await copy.feed(data)
-                read_any = True
-            await copy.flush_if_due()
-            if exit_state is not None:
-                await copy.finish()
-                return exit_state
-            fault = watchdog.look(self._clock.now(), spoke=read_any, finished=copy.reader.result is not None)
-            if fault:
-                return await self._end_idle(handle, copy, fault)
-            await asyncio.sleep(BUSY_S if read_any else IDLE_S)
-
-    async def _end_idle(self, handle: Handle, copy: OutputCopy, fault: str) -> ExitState:
-        """A process that lingers after its result has done its work; a silent one has failed."""
-        activity.logger.warning("session %s is ended: it %s", handle.session, fault)
-        ended = await self._engine.stop(handle)
-        while data := await self._engine.read(handle, copy.offset):
-            await copy.feed(data)
-        await copy.finish()
-        return ExitState(code=0) if fault == "lingers" else ended.model_copy(update={"reason": "timeout"})
 
     async def _stop(self, handle: Handle, copy: OutputCopy) -> None:
         """Shielded: a second cancellation must not leave a session running."""

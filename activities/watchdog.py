@@ -1,6 +1,7 @@
 """Notices a session that is alive and does nothing: silent for long, or not ended although it has given its result."""
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 SILENCE = timedelta(minutes=12)  # above the longest effect, during which a session rightly says nothing
 EXIT_GRACE = timedelta(seconds=20)
@@ -13,12 +14,12 @@ class Watchdog:
         self._spoke = now
         self._finished: datetime | None = None
 
-    def look(self, now: datetime, *, spoke: bool, finished: bool) -> str:
-        """`silent`, `lingers` or "". `finished`: its result line is there."""
+    def look(self, now: datetime, *, spoke: bool, finished: bool) -> Literal["silent", "lingered"] | None:
+        """Why to end it, or None. `finished`: its result line is there."""
         if spoke:
             self._spoke = now
         if not finished:
             self._finished = None
-            return "silent" if now - self._spoke > SILENCE else ""
+            return "silent" if now - self._spoke > SILENCE else None
         self._finished = self._finished or now
-        return "lingers" if now - self._finished > EXIT_GRACE else ""
+        return "lingered" if now - self._finished > EXIT_GRACE else None

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from claude.events import ApiRetry, Init, Result
 from claude.gate import SERVER
 from domain.base import Value
-from domain.ports import ExitState
+from domain.ports import EndReason, ExitState
 from domain.session import Bound, Deferred, SessionStatus, TierReport, Usage
 
 RETRY_AFTER_S = {429: 60.0, 529: 30.0}  # the CLI does not tell the server's own retry-after
@@ -59,44 +59,58 @@ def classify(
     return verdict.model_copy(update={"usage": _usage(result, cost_before_usd)})
 
 
+# What happened to it, and what to do about it.
+_OURS: dict[EndReason, tuple[SessionStatus, Bound, str, str]] = {
+    "timeout": (
+        SessionStatus.LIMIT,
+        "time",
+        "The session used up its time",
+        "Give its tier more with TIERCEL_TIER<n>_TIMEOUT_S if that is too little.",
+    ),
+    "oom": (
+        SessionStatus.FAILED,
+        "memory",
+        "The session ran out of memory and was ended",
+        "Give its tier more with TIERCEL_TIER<n>_MEMORY_MB if that is too little.",
+    ),
+    "pids": (
+        SessionStatus.FAILED,
+        "processes",
+        "The session started more processes than it may and was ended",
+        "Give its tier more with TIERCEL_TIER<n>_PIDS if that is too little.",
+    ),
+    "disk": (
+        SessionStatus.FAILED,
+        "disk",
+        "The session filled its disk space and was ended",
+        "Give its tier more with TIERCEL_TIER<n>_DISK_MB if that is too little; `tiercel doctor` shows what is free.",
+    ),
+    "flood": (SessionStatus.FAILED, "output", "The session said more than it may and was ended", ""),
+    "silent": (
+        SessionStatus.FAILED,
+        "silence",
+        "The session lived but said nothing for too long, so it was ended",
+        "Its log shows what it did last.",
+    ),
+    "stopped": (SessionStatus.STOPPED, "", "The session was stopped", ""),
+    "lost": (SessionStatus.FAILED, "", "The session's process is gone and nobody saw it end; it can be resumed", ""),
+    "lease": (
+        SessionStatus.FAILED,
+        "",
+        "No worker claimed the session in time, so it was ended; it can be resumed",
+        "",
+    ),
+}
+
+
 def _by_our_hand(ended: ExitState) -> Verdict | None:
-    """What we did to the process, or what became of it outside the CLI."""
-    match ended.reason:
-        case "timeout":
-            return Verdict(
-                status=SessionStatus.LIMIT,
-                bound="time",
-                message="The session used up its time. Give its tier more with TIERCEL_TIER<n>_TIMEOUT_S if that is too little.",
-            )
-        case "stopped":
-            return Verdict(status=SessionStatus.STOPPED, message="The session was stopped.")
-        case "oom":
-            return Verdict(
-                status=SessionStatus.FAILED, message="The session ran out of memory and was ended by its limit."
-            )
-        case "pids":
-            return Verdict(
-                status=SessionStatus.FAILED, message="The session started more processes than it may and was ended."
-            )
-        case "disk":
-            return Verdict(
-                status=SessionStatus.FAILED,
-                message="The session filled its disk space and was ended. `tiercel doctor` shows what is free.",
-            )
-        case "flood":
-            return Verdict(status=SessionStatus.FAILED, message="The session said more than it may and was ended.")
-        case "lost":
-            return Verdict(
-                status=SessionStatus.FAILED,
-                message="The session's process is gone and nobody saw it end; it can be resumed.",
-            )
-        case "lease":
-            return Verdict(
-                status=SessionStatus.FAILED,
-                message="No worker claimed the session in time, so it was ended; it can be resumed.",
-            )
-        case _:
-            return None
+    """What we did to the process, or what became of it outside the CLI. One that lingered has done its work."""
+    ours = _OURS.get(ended.reason)
+    if ours is None:
+        return None
+    status, bound, what, remedy = ours
+    numbers = f": {ended.detail}" if ended.detail else ""
+    return Verdict(status=status, bound=bound, message=f"{what}{numbers}. {remedy}".strip())
 
 
 def _without_result(ended: ExitState, retry: ApiRetry | None) -> Verdict:

@@ -24,7 +24,7 @@ from pydantic import (
 
 from domain.errors import ConfigurationError
 from domain.incident import EscalationPolicy
-from domain.session import TierSettings
+from domain.session import Limits, TierSettings
 
 PREFIX = "TIERCEL_"
 PLAIN = ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE")
@@ -135,6 +135,18 @@ class Settings(BaseModel):
     tier1_timeout_s: float = Field(default=300, gt=0, description="Wall clock of one tier-1 session")
     tier2_timeout_s: float = Field(default=900, gt=0, description="Wall clock of one tier-2 session")
     tier3_timeout_s: float = Field(default=1800, gt=0, description="Wall clock of one tier-3 session")
+    tier1_memory_mb: int = Field(default=1024, ge=192, description="Memory of one tier-1 session, MB")
+    tier2_memory_mb: int = Field(default=1024, ge=192, description="Memory of one tier-2 session, MB")
+    tier3_memory_mb: int = Field(default=2048, ge=192, description="Memory of one tier-3 session, MB")
+    tier1_cpus: float = Field(default=1.0, ge=0.1, description="Processors of one tier-1 session")
+    tier2_cpus: float = Field(default=1.0, ge=0.1, description="Processors of one tier-2 session")
+    tier3_cpus: float = Field(default=2.0, ge=0.1, description="Processors of one tier-3 session")
+    tier1_pids: int = Field(default=256, ge=64, description="Processes and threads of one tier-1 session")
+    tier2_pids: int = Field(default=256, ge=64, description="Processes and threads of one tier-2 session")
+    tier3_pids: int = Field(default=512, ge=64, description="Processes and threads of one tier-3 session")
+    tier1_disk_mb: int = Field(default=1024, ge=64, description="Disk of one tier-1 session's folder, MB")
+    tier2_disk_mb: int = Field(default=2048, ge=64, description="Disk of one tier-2 session's folder, MB")
+    tier3_disk_mb: int = Field(default=4096, ge=64, description="Disk of one tier-3 session's folder, MB")
 
     allowed_domains: str = Field(
         default="",
@@ -246,31 +258,13 @@ class Settings(BaseModel):
     @property
     def tiers(self) -> tuple[TierSettings, ...]:
         """The three tiers with their models and bounds."""
-        return (
-            TierSettings(
-                tier=1,
-                name="observe",
-                model=self.tier1_model,
-                timeout_s=self.tier1_timeout_s,
-                max_turns=30,
-                budget_usd=self.tier1_budget_usd,
-            ),
-            TierSettings(
-                tier=2,
-                name="investigate",
-                model=self.tier2_model,
-                timeout_s=self.tier2_timeout_s,
-                max_turns=60,
-                budget_usd=self.tier2_budget_usd,
-            ),
-            TierSettings(
-                tier=3,
-                name="remediate",
-                model=self.tier3_model,
-                timeout_s=self.tier3_timeout_s,
-                max_turns=100,
-                budget_usd=self.tier3_budget_usd,
-            ),
+        return self._tier(1, "observe", 30), self._tier(2, "investigate", 60), self._tier(3, "remediate", 100)
+
+    def _tier(self, tier: int, name: str, max_turns: int) -> TierSettings:
+        own = {field: getattr(self, f"tier{tier}_{field}") for field in ("model", "timeout_s", "budget_usd")}
+        limits = {field: getattr(self, f"tier{tier}_{field}") for field in Limits.model_fields}
+        return TierSettings.model_validate(
+            {"tier": tier, "name": name, "max_turns": max_turns, **own, "limits": limits}
         )
 
     def escalation_policy(self) -> EscalationPolicy:

@@ -6,7 +6,7 @@ A port raises `domain.errors` only. Expected outcomes are return values.
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from domain.action import Action, ActionKind, ActionRequest, EffectResult, TargetState
 from domain.base import Value
@@ -17,7 +17,7 @@ from domain.incident import Alert, Approval, IncidentState, Timeline
 from domain.inventory import Inventory, Service
 from domain.ledger import Permit, PermitAnswer, PermitOutcome, PermitRequest
 from domain.notice import Delivery, DigestCounts, Notice
-from domain.session import Isolation, ModelCall, OutputLine, SessionOrder, SessionOutcome
+from domain.session import Isolation, Limits, ModelCall, OutputLine, SessionOrder, SessionOutcome
 
 
 class Clock(Protocol):
@@ -131,15 +131,6 @@ class SessionFolder(Value):
         return self.root / "attempts" / str(n)
 
 
-class Limits(Value):
-    """Bounds of one session's processes."""
-
-    memory_mb: int = 1024
-    cpus: float = 1.0
-    pids: int = 256
-    disk_mb: int = 2048  # in its own folder, over all its processes
-
-
 class Launch(Value):
     """Everything an engine needs to start one process of a session. Holds no secret."""
 
@@ -165,11 +156,27 @@ class Handle(Value):
     folder: SessionFolder
 
 
+EndReason = Literal[
+    "exited",  # by itself
+    "timeout",
+    "oom",
+    "pids",
+    "disk",
+    "flood",  # it said too much
+    "silent",  # it lived and said nothing
+    "lingered",  # it had given its result and did not go
+    "stopped",  # by a person, or because nobody needs it any more
+    "lost",  # killed by somebody else, or gone with its machine
+    "lease",  # no worker claimed it
+]
+
+
 class ExitState(Value):
-    """How a process ended. `reason` tells our own limits from the CLI's end."""
+    """How a process ended. `reason` tells our own limits from the CLI's end, `detail` says it with numbers."""
 
     code: int | None
-    reason: str = "exited"  # exited | timeout | oom | pids | disk | flood | stopped | lost | lease
+    reason: EndReason = "exited"
+    detail: str = ""
     stderr_tail: str = ""
 
 
@@ -192,8 +199,8 @@ class Engine(Protocol):
         """None while it runs. After the exit, all output is already on disk."""
         ...
 
-    async def stop(self, handle: Handle, grace_s: float = 3.0) -> ExitState:
-        """End it and everything below it. Safe to repeat."""
+    async def stop(self, handle: Handle, grace_s: float = 3.0, reason: EndReason = "stopped") -> ExitState:
+        """End it and everything below it, and record why. Safe to repeat; the first reason stays."""
         ...
 
     async def sweep(self, alive: frozenset[SessionId]) -> tuple[SessionId, ...]:

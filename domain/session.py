@@ -10,6 +10,15 @@ from domain.base import Value
 from domain.ids import IncidentId, SessionId
 
 
+class Limits(Value):
+    """Bounds of one session's processes."""
+
+    memory_mb: int = 1024
+    cpus: float = 1.0
+    pids: int = 256  # threads count
+    disk_mb: int = 2048  # in its own folder, over all its processes
+
+
 class TierSettings(Value):
     """One tier: its model and bounds."""
 
@@ -19,6 +28,7 @@ class TierSettings(Value):
     timeout_s: float
     max_turns: int
     budget_usd: float
+    limits: Limits = Limits()
 
 
 class Isolation(Value):
@@ -57,7 +67,8 @@ class SessionStatus(StrEnum):
     STOPPED = "stopped"  # cancelled by us or by a person
 
 
-Bound = Literal["", "time", "turns", "money"]  # which bound ended a session with status `limit`
+# Which bound ended a session: the first three are its tier's to use up (status `limit`), the rest is a failure.
+Bound = Literal["", "time", "turns", "money", "memory", "processes", "disk", "output", "silence"]
 
 
 class Deferred(Value):

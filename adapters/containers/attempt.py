@@ -10,18 +10,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from adapters.containers import files, seccomp
 from adapters.containers.output import MAX_STREAM_BYTES
 from domain.errors import TransientError
 from domain.ids import SessionId
-from domain.ports import ExitState, Handle, Launch, SessionFolder
+from domain.ports import EndReason, ExitState, Handle, Launch, SessionFolder
 
 DOOR_PORT = 9000
 DOOR_URL = f"http://127.0.0.1:{DOOR_PORT}"  # claude.argv.DOOR_URL, which tests/adapters/containers compares
 LEASE_S = 12.0
 SWEEP_AGE_S = 60.0  # a sweep's list of sessions is older than the sweep: what was started since is not an orphan
 STDERR_TAIL_BYTES = 4096
-_REASONS = ("exited", "timeout", "oom", "pids", "disk", "flood", "stopped", "lost", "lease")
 _DOOR_MODE = 0o755
 _SOCKET_MODE = 0o666
 _CODE = Path(__file__).resolve().parents[2]
@@ -152,18 +153,28 @@ def age_s(folder: Path) -> float:
 def ended(folder: Path) -> ExitState | None:
     """The recorded end."""
     raw = files.read_json(str(folder / files.EXIT))
-    if raw is None or raw.get("reason") not in _REASONS:
+    if raw is None:
         return None
-    code, detail = raw.get("code"), str(raw.get("detail") or "")
+    code, detail = raw.get("code"), str(raw.get("detail") or "").strip()
     tail = "\n".join(part for part in (stderr_tail(folder), detail) if part)
-    return ExitState(code=code if isinstance(code, int) else None, reason=str(raw["reason"]), stderr_tail=tail)
+    told = {"reason": raw.get("reason"), "detail": detail, "stderr_tail": tail}
+    try:
+        return ExitState.model_validate({"code": code if isinstance(code, int) else None, **told})
+    except ValidationError:  # no reason that we know
+        return None
 
 
-def record_end(folder: Path, code: int | None, reason: str, detail: str) -> ExitState:
+def ask_to_stop(folder: Path, grace_s: float, reason: EndReason) -> None:
+    """Leave word for the runner to end the attempt, and why. What was asked first stays."""
+    wish: dict[str, object] = {"grace_s": grace_s, "reason": reason}
+    files.write_atomic(str(folder / files.STOP), wish, keep=True, durable=False)
+
+
+def record_end(folder: Path, code: int | None, reason: EndReason, detail: str) -> ExitState:
     """Write down an end that the runner could not; the first record stays."""
     files.write_atomic(str(folder / files.EXIT), {"code": code, "reason": reason, "detail": detail}, keep=True)
     state = ended(folder)
-    return state or ExitState(code=code, reason=reason, stderr_tail=detail)
+    return state or ExitState(code=code, reason=reason, detail=detail, stderr_tail=detail)
 
 
 def stderr_tail(folder: Path) -> str:

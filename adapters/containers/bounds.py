@@ -5,7 +5,7 @@ are measured here. The disk is always measured: no file system bounds a folder e
 """
 
 # pathlib costs more time than everything that happens here before the first model request.
-# ruff: noqa: PTH116, PTH123, PTH208
+# ruff: noqa: PTH116, PTH119, PTH123, PTH208
 
 import os
 import stat
@@ -20,21 +20,23 @@ DISK_EVERY_S = 1.0
 LEAST_FREE_BYTES = 256 << 20  # below it a session's host stops working: its database, its logs
 _ENTRY_BYTES = 4096  # what an empty file costs, about
 _SIGKILL_CODE = 137
+MANY_REFUSALS = 500  # a program that gets no more processes gives up or waits; only a bomb goes on trying
 
 
 class Bounds:
     """Looks now and then; answers with the reason to end the session and what to tell about it."""
 
     def __init__(self, spec: Spec, output: Output, group: Group | None) -> None:
-        self._spec, self._output, self._group = spec, output, group
+        inside = spec.mode == "inside"
+        self._spec, self._output = spec, output
+        self._group = cgroup.of_container() if inside else group
         self._disk_at = 0.0
+        self._how = "container" if inside else f"cgroup v{group.version}" if group else "sampled"
 
     @property
     def how(self) -> str:
         """Who bounds memory, processes and processor time."""
-        if self._spec.mode == "inside":
-            return "container"
-        return f"cgroup v{self._group.version}" if self._group else "sampled"
+        return self._how
 
     def broken(self) -> tuple[str, str] | None:
         """The bound that is broken now."""
@@ -42,8 +44,10 @@ class Bounds:
             return "disk", self._output.failed
         if self._output.stdout.over:
             return "flood", f"it said more than {MAX_STREAM_BYTES >> 20} MB"
-        if self.how == "sampled" and (found := self._sampled()):
+        if self._group is None and (found := self._sampled()):
             return found
+        if self._group is not None and self._group.refused() > MANY_REFUSALS:
+            return "pids", f"it wanted more than {self._spec.pids} processes again and again"
         if time.monotonic() - self._disk_at < DISK_EVERY_S:
             return None
         found = self._disk()
@@ -52,14 +56,11 @@ class Bounds:
 
     def explained(self, code: int | None, reason: str, detail: str) -> tuple[str, str]:
         """The end's reason, now that it is down: what the kernel refused or killed may be why it failed."""
-        if reason != "exited" or code == 0 or self.how == "sampled":
+        if reason != "exited" or code == 0 or self._group is None:
             return reason, detail
-        starved, crowded = (
-            (self._group.starved(), self._group.crowded()) if self._group else cgroup.inside_starved_and_crowded()
-        )
-        if starved:
+        if self._group.starved():
             return "oom", f"it needed more than {self._spec.memory_bytes >> 20} MB"
-        if crowded and code != _SIGKILL_CODE:
+        if self._group.refused() and code != _SIGKILL_CODE:
             return "pids", f"it needed more than {self._spec.pids} processes"
         return reason, detail
 
@@ -91,11 +92,13 @@ class Bounds:
         try:
             used = folder_bytes(self._spec.writable, most)
         except PermissionError as e:
-            return "disk", f"it made a folder that cannot be measured ({e.filename})"
-        used += _deleted_bytes(files.everybody_but_us() if self._spec.mode == "inside" else self._pids())
+            return "disk", f"it made a folder that cannot be measured ({os.path.basename(e.filename)})"
+        used += _deleted_bytes(self._pids())
         return ("disk", f"it wrote more than {most >> 20} MB") if used > most else None
 
     def _pids(self) -> list[int]:
+        if self._spec.mode == "inside":
+            return files.everybody_but_us()
         return self._group.pids() if self._group else files.descendants(os.getpid())
 
 

@@ -44,9 +44,9 @@ class Group:
         """Whether the kernel killed one of its processes for lack of memory."""
         return count(self._path("memory.events" if self.version == 2 else "memory.oom_control"), "oom_kill") > 0
 
-    def crowded(self) -> bool:
-        """Whether one of its processes could not make another one."""
-        return count(self._path("pids.events"), "max") > 0
+    def refused(self) -> int:
+        """How often one of its processes could not make another one."""
+        return count(self._path("pids.events"), "max")
 
     def pids(self) -> list[int]:
         """Everything that is in it now."""
@@ -103,11 +103,11 @@ def count(path: str, key: str) -> int:
     return 0
 
 
-def inside_starved_and_crowded() -> tuple[bool, bool]:
-    """The same two answers for the container that this process runs in."""
-    crowded = max(count(f"{ROOT}/{place}pids.events", "max") for place in ("", "pids/"))
-    starved = max(count(f"{ROOT}/memory.events", "oom_kill"), count(f"{ROOT}/memory/memory.oom_control", "oom_kill"))
-    return starved > 0, crowded > 0
+def of_container() -> Group:
+    """The group of the container that this process runs in: to be read, not written."""
+    if os.path.exists(f"{ROOT}/cgroup.controllers"):
+        return Group(2, [ROOT])
+    return Group(1, [f"{ROOT}/{controller}" for controller in _V1])
 
 
 def _places(name: str) -> Iterator[tuple[int, list[str]]]:

@@ -13,7 +13,7 @@ from adapters.containers import attempt, container_spec, files, host
 from adapters.containers.docker_host import DockerHost
 from domain.errors import ConfigurationError, FatalError, TransientError
 from domain.ids import SessionId
-from domain.ports import ExitState, Handle, Launch
+from domain.ports import EndReason, ExitState, Handle, Launch
 from domain.session import Isolation
 
 _INSPECT_EVERY_S = 2.0
@@ -103,22 +103,20 @@ class ContainerEngine:
             return None  # also after the runner's record: whether memory ran out is known when the container is down
         return self._conclude(folder, state)
 
-    async def stop(self, handle: Handle, grace_s: float = 3.0) -> ExitState:
+    async def stop(self, handle: Handle, grace_s: float = 3.0, reason: EndReason = "stopped") -> ExitState:
         """See `domain.ports.Engine`."""
         folder = handle.folder.attempt(handle.attempt)
         if attempt.on_host(folder):
-            return await host.stop(handle, grace_s)
+            return await host.stop(handle, grace_s, reason)
         container = await self._find(handle.session, handle.attempt)
         if container is not None and container.status in {"running", "paused", "restarting", "created"}:
             if attempt.ended(folder) is None:
                 with contextlib.suppress(OSError):  # the session's folder may be full, or made unwritable by it
-                    await asyncio.to_thread(
-                        files.write_atomic, str(folder / files.STOP), {"grace_s": grace_s}, durable=False
-                    )
+                    await asyncio.to_thread(attempt.ask_to_stop, folder, grace_s, reason)
             await self._end(container, grace_s)
         self._inspected.pop(handle.identity, None)
         if attempt.ended(folder) is None and container is not None:
-            await asyncio.to_thread(attempt.record_end, folder, 137, "stopped", "")
+            await asyncio.to_thread(attempt.record_end, folder, 137, reason, "")
         state = await self.exited(handle)
         if state is None:
             raise TransientError(

@@ -10,7 +10,7 @@ import stat
 
 PROCESS = "process.json"  # {pid, start_time, runner, inner}: who runs this attempt; its presence means "was started"
 EXIT = "exit.json"  # {code, reason, detail}: the end; written after the last byte of output
-STOP = "stop.json"  # {grace_s}: somebody wants it to end
+STOP = "stop.json"  # {grace_s, reason}: somebody wants it to end
 LAUNCH = "launch.json"  # what the runner was told to do
 LOCK = "runner.lock"  # held as long as a runner lives
 STREAM = "stream.jsonl"

@@ -9,7 +9,7 @@ from typing import cast
 from adapters.containers import attempt, cgroup, files
 from domain.errors import TransientError
 from domain.ids import SessionId
-from domain.ports import ExitState, Handle, SessionFolder
+from domain.ports import EndReason, ExitState, Handle, SessionFolder
 
 INSIDE = "inside"  # the runner's mode in a container: its pids mean nothing here
 _POLL_S = 0.02
@@ -42,25 +42,25 @@ def _remove_groups(who: dict[str, object] | None) -> None:
         cgroup.remove([f for f in found if f.startswith(cgroup.ROOT) and Path(f).name.startswith("tiercel-")])
 
 
-async def stop(handle: Handle, grace_s: float) -> ExitState:
+async def stop(handle: Handle, grace_s: float, reason: EndReason = "stopped") -> ExitState:
     """End it and everything below it. Raises TransientError where even the kernel does not manage."""
     folder = handle.folder.attempt(handle.attempt)
     if state := exited(handle):
         return state
-    files.write_atomic(str(folder / files.STOP), {"grace_s": grace_s}, durable=False)
+    attempt.ask_to_stop(folder, grace_s, reason)
     _signal(folder, signal.SIGTERM)
     state = await wait_for_end(handle, grace_s + _KILL_S)
-    return state or await _kill_runner(handle, folder)
+    return state or await _kill_runner(handle, folder, reason)
 
 
-async def _kill_runner(handle: Handle, folder: Path) -> ExitState:
+async def _kill_runner(handle: Handle, folder: Path, reason: EndReason) -> ExitState:
     """The runner does not answer. Killing it takes the sandbox along, by the kernel."""
     _signal(folder, signal.SIGKILL)
     for _ in range(int(_KILL_S / _POLL_S)):
         who = attempt.started(folder)
         if who is None or not _lives(who):
             _remove_groups(who)
-            return attempt.record_end(folder, 137, "stopped", "its runner did not answer and was killed")
+            return attempt.record_end(folder, 137, reason, "its runner did not answer and was killed")
         await asyncio.sleep(_POLL_S)
     raise TransientError(f"Session {handle.session} cannot be ended; look at its processes with `ps`.")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from adapters.containers import attempt, bubblewrap, files, host, sandbox
 from domain.errors import TransientError
 from domain.ids import SessionId
-from domain.ports import ExitState, Handle, Launch, SessionFolder
+from domain.ports import EndReason, ExitState, Handle, Launch, SessionFolder
 from domain.session import Isolation
 
 _START_S = 10.0
@@ -66,9 +66,9 @@ class ProcessEngine:
         """See `domain.ports.Engine`. `lost`: the runner was killed, and everything below it is gone."""
         return host.exited(handle)
 
-    async def stop(self, handle: Handle, grace_s: float = 3.0) -> ExitState:
+    async def stop(self, handle: Handle, grace_s: float = 3.0, reason: EndReason = "stopped") -> ExitState:
         """See `domain.ports.Engine`."""
-        return await host.stop(handle, grace_s)
+        return await host.stop(handle, grace_s, reason)
 
     async def sweep(self, alive: frozenset[SessionId]) -> tuple[SessionId, ...]:
         """See `domain.ports.Engine`. This installation's processes are those whose folders lie in its home."""

@@ -184,7 +184,8 @@ class Runner:
         """The reason to end it, if there is one now."""
         stop = files.read_json(self._spec.path(files.STOP))
         if stop is not None or self._asked:
-            return Ending("stopped", "", float(str((stop or {}).get("grace_s", GRACE_S))))
+            wish = stop or {}
+            return Ending(str(wish.get("reason", "stopped")), "", float(str(wish.get("grace_s", GRACE_S))))
         if time.monotonic() > self._deadline:
             return Ending("timeout", f"still running after {self._spec.timeout_s:g} s", GRACE_S)
         if self._lease.expired():

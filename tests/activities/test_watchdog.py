@@ -24,4 +24,4 @@ def test_a_session_that_does_not_end_after_its_result_is_noticed() -> None:
     dog = Watchdog(START)
     assert not dog.look(START, spoke=True, finished=True)
     assert not dog.look(START + EXIT_GRACE, spoke=False, finished=True)
-    assert dog.look(START + EXIT_GRACE + TICK, spoke=False, finished=True) == "lingers"
+    assert dog.look(START + EXIT_GRACE + TICK, spoke=False, finished=True) == "lingered"

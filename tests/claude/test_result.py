@@ -6,7 +6,7 @@ import pytest
 
 from claude.events import ApiRetry, Init, Result
 from claude.result import classify
-from domain.ports import ExitState
+from domain.ports import EndReason, ExitState
 from domain.session import SessionStatus as S
 
 OK, ONE = ExitState(code=0), ExitState(code=1)
@@ -25,7 +25,7 @@ def error(**changes: Any) -> Result:
     return Result.model_validate({"subtype": "success", "terminal_reason": "api_error", "is_error": True} | changes)
 
 
-def ended(reason: str, code: int | None = None) -> ExitState:
+def ended(reason: EndReason, code: int | None = None) -> ExitState:
     return ExitState(code=code, reason=reason)
 
 
@@ -35,6 +35,7 @@ def ended(reason: str, code: int | None = None) -> ExitState:
         (done(), OK, S.COMPLETED, "fine"),
         (done(), ended("timeout"), S.COMPLETED, "fine"),
         (done(), ended("stopped", 143), S.COMPLETED, "fine"),
+        (done(), ended("lingered", 143), S.COMPLETED, "fine"),
         (done(has_output=False, structured_output=None), OK, S.INVALID, "without a report"),
         (done(structured_output={"summary": 5}), OK, S.INVALID, "summary"),
         (done(structured_output=None), OK, S.INVALID, "schema"),
@@ -86,7 +87,11 @@ def ended(reason: str, code: int | None = None) -> ExitState:
         (None, ExitState(code=1, stderr_tail="Session ID x is already in use."), S.FAILED, "resume it"),
         (None, ended("timeout"), S.LIMIT, "TIMEOUT_S"),
         (None, ended("stopped", 143), S.STOPPED, "stopped"),
-        (None, ended("oom", 137), S.FAILED, "memory"),
+        (None, ended("oom", 137), S.FAILED, "MEMORY_MB"),
+        (None, ended("pids", 2), S.FAILED, "_PIDS"),
+        (None, ended("disk", 137), S.FAILED, "DISK_MB"),
+        (None, ended("flood", 137), S.FAILED, "said more"),
+        (None, ended("silent", 143), S.FAILED, "said nothing"),
         (None, ended("lost"), S.FAILED, "resumed"),
         (None, ended("lease"), S.FAILED, "resumed"),
     ],

@@ -22,7 +22,7 @@ from config.claude_cli import ClaudeBinary, find
 from config.settings import Settings
 from demo.model import Running, Scenario, serve
 from domain.ids import SessionId
-from domain.ports import ExitState
+from domain.ports import EndReason, ExitState
 from domain.session import TierReport, TierSettings
 
 TIER_1 = TierSettings(tier=1, name="observe", model="claude-haiku-5-5", timeout_s=60, max_turns=12, budget_usd=1.0)
@@ -218,7 +218,7 @@ class Bench:
     ) -> Ended:
         return await self.finish(await self.start(plan, cwd, env))
 
-    async def finish(self, process: asyncio.subprocess.Process, reason: str = "exited") -> Ended:
+    async def finish(self, process: asyncio.subprocess.Process, reason: EndReason = "exited") -> Ended:
         """Read to the end. A process that does not end within 50 s is killed, and the test fails by its outcome."""
         began = time.monotonic()
         try:
