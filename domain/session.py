@@ -146,6 +146,7 @@ class ModelCall(Value):
     at: datetime
     model: str
     status: int
+    tier: int = 0  # 0: not known
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0

@@ -224,6 +224,7 @@ class _Call:
             at=self._at,
             model=model,
             status=self._status,
+            tier=session.door.tier,
             input_tokens=tokens.input,
             output_tokens=tokens.output,
             cache_read_tokens=tokens.cache_read,

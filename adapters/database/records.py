@@ -1,7 +1,7 @@
 """What pages and commands read: rows as frozen values, and pages of them."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Generic, TypeVar
 
 from domain.health import ServiceHealth
@@ -232,6 +232,59 @@ class ModelUse:
     def tokens(self) -> int:
         """All tokens together."""
         return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class CostCell:
+    """One day and one part (a tier, a service, a trigger). `place` 7 is all parts that are not among the dearest six."""
+
+    day: date
+    part: str
+    calls: int
+    scripted_calls: int
+    tokens: int
+    cost_usd: float
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class DearSession:
+    """What one session cost. `day` is that of its first call, in UTC."""
+
+    session: str
+    incident: str
+    tier: int
+    service: str
+    day: date
+    calls: int
+    tokens: int
+    cost_usd: float
+    place: int
+    place_in_tier: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """One process that was ended at a limit of its tier: money, turns or time."""
+
+    id: str
+    attempt: int
+    incident: str
+    tier: int
+    message: str
+    cost_usd: float
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TierOutcome:
+    """How the newest processes of a tier ended. `well`: with a report, or with a question for a person."""
+
+    tier: int
+    ended: int
+    well: int
+    p50_s: float
+    p95_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,7 @@ CREATE TABLE session (
 CREATE INDEX session_incident ON session (incident, started_at);
 CREATE INDEX session_started ON session (started_at DESC, id DESC);
 CREATE INDEX session_running ON session (started_at) WHERE status = 'running';
+CREATE INDEX session_limit ON session (started_at DESC) WHERE status = 'limit';
 
 -- One row per chunk of lines (64 lines, 64 KB or 250 ms). One writer per (session, attempt).
 CREATE TABLE session_output (
@@ -183,6 +184,33 @@ CREATE TABLE model_call (
 );
 CREATE INDEX model_call_session ON model_call (session, at);
 CREATE INDEX model_call_at ON model_call (at DESC);
+
+-- Half an hour of spending, counted while calls are stored: a month would otherwise read every call. Zones that lie a
+-- quarter of an hour off get their midnight rounded.
+CREATE TABLE cost_slot (
+    slot timestamptz NOT NULL,         -- beginning, at :00 or :30
+    tier integer NOT NULL,             -- 0 where it is not known
+    service text NOT NULL,
+    trigger text NOT NULL,
+    scripted boolean NOT NULL,
+    calls bigint NOT NULL,
+    tokens bigint NOT NULL,
+    cost_usd double precision NOT NULL,
+    PRIMARY KEY (slot, tier, service, trigger, scripted)
+);
+
+-- What each session cost so far, by the day (UTC) of its first call: the dearest ones are found without adding up calls.
+CREATE TABLE session_cost (
+    session text PRIMARY KEY,
+    incident text NOT NULL,
+    tier integer NOT NULL,
+    service text NOT NULL,
+    day date NOT NULL,
+    calls bigint NOT NULL,
+    tokens bigint NOT NULL,
+    cost_usd double precision NOT NULL
+);
+CREATE INDEX session_cost_day ON session_cost (day, tier, cost_usd DESC);
 
 -- ---------------------------------------------------------------- acting
 

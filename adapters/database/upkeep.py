@@ -12,6 +12,8 @@ from domain.notice import DigestCounts
 _PRUNED = (
     "session_output",
     "model_call",
+    "cost_slot",
+    "session_cost",
     "session",
     "timeline",
     "action",

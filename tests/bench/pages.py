@@ -62,6 +62,15 @@ FILL = (
     SELECT 'call' || id, 'ses' || id, id, at, 'claude-sonnet-5-5', 200, 9000, 400, 0.02, false FROM made
     """,
     """
+    INSERT INTO cost_slot (slot, tier, service, trigger, scripted, calls, tokens, cost_usd)
+    SELECT date_bin('30 minutes', at, '2000-01-01 00:00+00'), 2, service, 'patrol', false, count(*), 9400 * count(*), 0.02 * count(*)
+    FROM made GROUP BY 1, service
+    """,
+    """
+    INSERT INTO session_cost (session, incident, tier, service, day, calls, tokens, cost_usd)
+    SELECT 'ses' || id, id, 2, service, (at AT TIME ZONE 'UTC')::date, 1, 9400, 0.02 FROM made
+    """,
+    """
     INSERT INTO action (id, incident, session, tier, kind, target, digest, state, message, body, requested_at, finished_at)
     SELECT 'act_' || id, id, 'ses' || id, 2, 'restart', service, 'd', 'done', 'restarted',
         (SELECT body FROM action WHERE id = %(action)s) || jsonb_build_object('id', 'act_' || id, 'incident', id),

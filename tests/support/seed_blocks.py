@@ -142,6 +142,7 @@ async def session(
         at=at,
         model=TIERS[tier].model,
         status=200,
+        tier=tier,
         **usage.model_dump(),
     )
     await stores.calls.model_call(call)

@@ -302,6 +302,7 @@ async def running(stores: Stores, at: datetime) -> tuple[IncidentId, SessionId]:
             at=at,
             model=TIERS[2].model,
             status=200,
+            tier=2,
             input_tokens=18_240,
             output_tokens=911,
             cache_read_tokens=40_112,

@@ -1,0 +1,1 @@
+SELECT min(slot) FROM cost_slot

@@ -1,0 +1,19 @@
+-- Per day (in the owner's zone) and part; of many parts the dearest six, and the rest together.
+WITH cells AS (
+    SELECT (slot AT TIME ZONE %(zone)s)::date AS day,
+        CASE %(by)s WHEN 'service' THEN service WHEN 'trigger' THEN trigger ELSE tier::text END AS part,
+        sum(calls)::bigint AS calls, (sum(calls) FILTER (WHERE scripted))::bigint AS scripted_calls,
+        sum(tokens)::bigint AS tokens, sum(cost_usd) AS cost_usd
+    FROM cost_slot
+    WHERE slot >= %(since)s AND slot < %(until)s
+    GROUP BY 1, 2
+),
+ranked AS (
+    SELECT part, row_number() OVER (ORDER BY sum(cost_usd) DESC, sum(tokens) DESC, part) AS place FROM cells GROUP BY part
+)
+SELECT day, CASE WHEN place <= 6 THEN part ELSE 'others' END AS part, sum(calls)::bigint AS calls,
+    coalesce(sum(scripted_calls), 0)::bigint AS scripted_calls, sum(tokens)::bigint AS tokens, sum(cost_usd) AS cost_usd,
+    least(min(place), 7)::integer AS place
+FROM cells JOIN ranked USING (part)
+GROUP BY 1, 2
+ORDER BY 1, 7

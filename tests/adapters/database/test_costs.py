@@ -1,0 +1,100 @@
+"""Spending is added up while calls are stored: once per call, per part, in the owner's days."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+import pytest
+
+from adapters.database.costs import CostReads
+from adapters.database.migrate import migrate, migrations
+from adapters.database.model_calls import ModelCallStore
+from adapters.database.pool import Pool
+from adapters.database.reads import Reads
+from adapters.database.upkeep import UpkeepStore
+from tests.support import seed
+from tests.support.postgres import TestServer
+from tests.support.record import NOON, a_call
+
+DAY = timedelta(days=1)
+
+
+async def spend(pool: Pool, *calls: tuple[str, datetime, int, float]) -> None:
+    for n, (session, at, tier, cost) in enumerate(calls):
+        call = a_call(id=f"{session}-{n}-{at.isoformat()}", session=session, at=at, tier=tier, cost_usd=cost)
+        await ModelCallStore(pool).model_call(call)
+
+
+async def test_a_call_counts_once_however_often_it_is_written(pool: Pool) -> None:
+    for _ in range(3):
+        await ModelCallStore(pool).model_call(a_call(tier=2))
+    cells = await CostReads(pool).costs(NOON - DAY, NOON + DAY, "tier", "UTC")
+    assert [(c.day, c.part, c.calls, c.tokens, c.cost_usd) for c in cells] == [(NOON.date(), "2", 1, 120, 0.01)]
+    assert [s.calls for s in await CostReads(pool).dearest(NOON.date(), NOON.date())] == [1]
+
+
+@pytest.mark.parametrize(("by", "parts"), [("tier", {"1", "2", "3"}), ("trigger", {"patrol"}), ("service", None)])
+async def test_every_way_of_splitting_adds_up_to_what_the_gateway_counted(
+    pool: Pool, by: str, parts: set[str] | None
+) -> None:
+    now = datetime.now(UTC)
+    await seed.busy(pool, now)
+    cells = await CostReads(pool).costs(now - 5 * DAY, now + DAY, by, "UTC")
+    use = await Reads(pool).model_use(now - 5 * DAY)
+    assert sum(c.calls for c in cells) == use.calls
+    assert sum(c.tokens for c in cells) == use.tokens
+    assert sum(c.cost_usd for c in cells) == pytest.approx(use.cost_usd)
+    assert parts is None or {c.part for c in cells} <= parts
+
+
+async def test_a_day_begins_where_the_owner_lives(pool: Pool) -> None:
+    late = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+    await spend(pool, ("a", late, 1, 0.5))
+    for zone, day in (("UTC", 20), ("Europe/Berlin", 21), ("America/New_York", 20), ("Asia/Kolkata", 21)):
+        cells = await CostReads(pool).costs(late - DAY, late + DAY, "tier", zone)
+        assert [c.day for c in cells] == [date(2026, 11, day)], zone
+
+
+async def test_many_parts_become_six_and_the_rest(pool: Pool) -> None:
+    with psycopg.connect(pool.url) as conn:
+        conn.execute(
+            "INSERT INTO cost_slot SELECT '2026-11-20', 1, 'local/s' || n, 'patrol', false, 1, 10, n FROM generate_series(1, 20) n"
+        )
+    since = datetime(2026, 11, 1, tzinfo=UTC)
+    cells = await CostReads(pool).costs(since, since + 30 * DAY, "service", "UTC")
+    assert [(c.part, c.calls) for c in cells] == [*((f"local/s{n}", 1) for n in range(20, 14, -1)), ("others", 14)]
+    assert sum(c.cost_usd for c in cells) == sum(range(1, 21))
+
+
+async def test_the_dearest_sessions_are_found_over_days_and_tiers(pool: Pool) -> None:
+    await spend(pool, *((f"s{n}", NOON - n * DAY, 3, n / 10) for n in range(12)), ("small", NOON, 1, 0.001))
+    found = await CostReads(pool).dearest((NOON - 20 * DAY).date(), NOON.date())
+    assert [s.session for s in found if s.place <= 10] == [f"s{n}" for n in range(11, 1, -1)]
+    assert {s.tier: s.session for s in found if s.place_in_tier == 1} == {3: "s11", 1: "small"}
+    recent = await CostReads(pool).dearest((NOON - 3 * DAY).date(), NOON.date())
+    assert [s.session for s in recent] == ["s3", "s2", "s1", "small", "s0"]
+
+
+async def test_what_is_too_old_goes(pool: Pool) -> None:
+    await spend(pool, ("old", NOON - 100 * DAY, 1, 1.0), ("new", NOON, 1, 2.0))
+    assert await CostReads(pool).first() == NOON - 100 * DAY
+    gone = await UpkeepStore(pool).prune(NOON - 90 * DAY)
+    assert (gone["cost_slot"], gone["session_cost"]) == (1, 1)
+    assert await CostReads(pool).first() == NOON
+
+
+async def test_what_was_spent_before_the_upgrade_is_counted_by_it(
+    postgres_server: TestServer, empty_database_url: str
+) -> None:
+    await migrate(empty_database_url, migrations()[:5])
+    with psycopg.connect(empty_database_url) as conn:
+        conn.execute(
+            "INSERT INTO model_call (id, session, incident, at, model, status, input_tokens, cost_usd, scripted)"
+            " SELECT 'c' || n, 's' || n % 2, 'gone', '2026-11-20 10:10+00', 'm', 200, 5, 0.25, false FROM generate_series(1, 4) n"
+        )
+    await migrate(empty_database_url)
+    async with Pool(empty_database_url) as pool:
+        since = datetime(2026, 11, 20, tzinfo=UTC)
+        cells = await CostReads(pool).costs(since, since + DAY, "service", "UTC")
+        assert [(c.part, c.calls, c.tokens, c.cost_usd) for c in cells] == [("", 4, 20, 1.0)]
+        dear = await CostReads(pool).dearest(since.date(), since.date())
+        assert [(s.session, s.cost_usd, s.tier) for s in dear] == [("s0", 0.5, 0), ("s1", 0.5, 0)]
