@@ -10,10 +10,11 @@ from typing import Any, Literal
 from pydantic import AnyHttpUrl, Field
 
 from domain.base import Declared, Value
+from domain.looking import LOOKING_NAMES
 
 SERVER = "tiercel"
 ACT_TOOL = f"mcp__{SERVER}__act"
-READ_TOOLS = (f"mcp__{SERVER}__services", f"mcp__{SERVER}__probe", f"mcp__{SERVER}__logs")
+READ_TOOLS = tuple(f"mcp__{SERVER}__{name}" for name in LOOKING_NAMES)  # which of them there are, the gateway decides
 
 GATE_TIMEOUT_S = 60  # deciding waits for a workflow; acting comes later, in the MCP call
 

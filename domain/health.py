@@ -103,6 +103,8 @@ class PostgresProbe(_Probe):
     database: str = "postgres"
     user: str = "postgres"
     password_env: str = ""  # must begin with TIERCEL_PROBE_
+    read_user: str = ""  # a role that can only read, for sessions that look; "": they cannot
+    read_password_env: str = ""  # its password, named as above
     identity: str = ""  # expected system_identifier
     max_connections_share: float = Field(default=0.8, gt=0, le=1)
 

@@ -64,7 +64,7 @@ LOOKING_TOOLS: tuple[LookingTool, ...] = (
     ),
     LookingTool(
         name="http_get",
-        does="GET a page of a declared web address. Redirects are shown, never followed.",
+        does="GET a declared web address, or /health, /status, /metrics and the like of it. Redirects are not followed.",
         timeout_s=15,
     ),
     LookingTool(name="dns_lookup", does="Resolve a declared name.", max_bytes=4_000),

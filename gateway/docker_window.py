@@ -99,7 +99,8 @@ class DockerWindow:
 
     async def inspected(self, read: DockerRead) -> Json:
         """One container, masked."""
-        return shown_container(await self._raw(read), self._redact)
+        found = await self._raw(read)
+        return shown_container(found, self._redactor_of(found))
 
     async def stats(self, read: DockerRead) -> Json:
         """One sample of one container."""

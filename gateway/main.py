@@ -122,8 +122,8 @@ def _behind(settings: Settings, environ: Mapping[str, str], recorder: Recorder, 
         auto_decompress=False, trust_env=not settings.scripted, cookie_jar=aiohttp.DummyCookieJar()
     )
     stack.push_async_callback(http.close)
-    prober, logs = sight(settings, clock, stack)
     window = docker_window(settings, records.load_inventory, stack)
+    prober, logs, tools = sight(settings, clock, window, stack)
     credential = credential_of(settings.anthropic_api_key, settings.claude_oauth_token, scripted=settings.scripted)
     return Behind(
         broker=TemporalBroker(LateClient(settings)),
@@ -141,6 +141,8 @@ def _behind(settings: Settings, environ: Mapping[str, str], recorder: Recorder, 
         new_id=lambda: uuid.uuid4().hex,
         tracer=tracer(),
         window=window,
+        sight=tools,
+        redact=tools.redact,
         present=presence(settings, window),
         otlp_endpoint=environ.get(telemetry.ENDPOINT, ""),
         otlp_headers=_otlp_headers(environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")),

@@ -89,7 +89,7 @@ async def _answer(session: Session, rpc: int | str, method: str, params: dict[st
         case "ping":
             return _result(rpc, {})
         case "tools/list":
-            return _result(rpc, {"tools": tools.offered(session.door.tier)})
+            return _result(rpc, {"tools": await tools.offered(session)})
         case "tools/call":
             return await _look(session, rpc, params)
         case _:

@@ -21,11 +21,13 @@ from gateway.bounds import DoorBounds, DoorLimits, Memory
 from gateway.credential import Credential
 from gateway.docker_window import DockerWindow
 from gateway.key_filter import KeyFilter
+from gateway.looking.sight import Sight
 from gateway.observer import Observer
 from gateway.outside import Outside, RealOutside
 from gateway.purse import Purse
 from gateway.reads import Reads
 from gateway.recorder import Recorder
+from policy.redaction import redactor
 
 log = structlog.get_logger("gateway.session")
 
@@ -84,12 +86,15 @@ class Behind:
     act_bound_s: float = 1_800.0
     progress_s: float = 5.0
     window: DockerWindow | None = None
+    sight: Sight | None = None
+    redact: Callable[[str], str] = field(default_factory=redactor)
     present: Callable[[], frozenset[Need]] = lambda: frozenset({Need.NOTHING})
 
 
 MAX_WISHES = 60  # per session; a repair needs a handful
 RECALL_S = 3.0  # the record may be away; the session's own file is then what is known of its money
 DOCKER_READS_AT_ONCE = 8  # of one session; the ninth waits
+LOOKS_AT_ONCE = 4
 
 
 @dataclass
@@ -102,6 +107,7 @@ class Session:
     purse: Purse = field(init=False)
     bounds: DoorBounds = field(init=False)
     docker_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DOCKER_READS_AT_ONCE))
+    look_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_AT_ONCE))
     reads: Reads = field(init=False)
     _recalling: asyncio.Task[None] | None = None
 

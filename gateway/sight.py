@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from adapters.actions.router import EffectRouter
+from adapters.probes.addresses import Addresses
 from adapters.probes.runner import ProbeRunner
 from config.logging import secrets_of
 from config.settings import Settings
@@ -13,11 +14,12 @@ from domain.looking import Need
 from domain.ports import Clock, Logs, Prober
 from gateway.docker_engine import DockerEngine
 from gateway.docker_window import DockerWindow
+from gateway.looking.sight import Sight
 from policy.redaction import redactor
 
 
-def sight(settings: Settings, clock: Clock, stack: AsyncExitStack) -> tuple[Prober, Logs]:
-    """Prober and logs, closed with `stack`. What they find is redacted before a session sees it."""
+def sight(settings: Settings, clock: Clock, window: DockerWindow, stack: AsyncExitStack) -> tuple[Prober, Logs, Sight]:
+    """Prober, logs and what the tools look with, closed with `stack`. All is redacted before a session sees it."""
     redact = redactor(secrets_of(settings))
     targets = EffectRouter.from_settings(settings, redact)
     stack.callback(targets.close)
@@ -29,7 +31,17 @@ def sight(settings: Settings, clock: Clock, stack: AsyncExitStack) -> tuple[Prob
         commands_dir=settings.commands_dir,
     )
     stack.push_async_callback(prober.close)
-    return prober, targets
+    addresses = Addresses(threads=8)
+    stack.callback(addresses.close)
+    tools = Sight(
+        clock=clock,
+        redact=redact,
+        window=window,
+        units=targets.unit_look,
+        addresses=addresses,
+        repos_dir=settings.repos_dir,
+    )
+    return prober, targets, tools
 
 
 def docker_window(

@@ -1,6 +1,7 @@
 """Who may start, and who may look with what."""
 
 from domain.base import Value
+from domain.inventory import Inventory, Service, ServiceKind
 from domain.looking import LOOKING_TOOLS, LookingTool, Need, looking_tool
 from domain.session import Isolation
 
@@ -55,7 +56,39 @@ def may_read_docker(present: frozenset[Need], agent_tools: tuple[str, ...] | Non
 
 
 def looking_for(
-    tier: int, present: frozenset[Need], agent_tools: tuple[str, ...] | None = None
+    tier: int, present: frozenset[Need], agent_tools: tuple[str, ...] | None = None, inventory: Inventory | None = None
 ) -> tuple[LookingTool, ...]:
-    """The looking tools of a session, in the table's order."""
-    return tuple(t for t in LOOKING_TOOLS if may_look(t.name, tier, present, agent_tools).allowed)
+    """The looking tools that a session is offered, in the table's order.
+
+    Those without anything to look at are left out: a list is read by the model, and every word costs. None for
+    `inventory`: not known now, so all of them.
+    """
+    allowed = (t for t in LOOKING_TOOLS if may_look(t.name, tier, present, agent_tools).allowed)
+    return tuple(t for t in allowed if inventory is None or has_target(t.name, inventory))
+
+
+def has_target(name: str, inventory: Inventory) -> bool:
+    """Whether the inventory declares anything that this tool looks at."""
+    kinds = {p.kind for s in inventory.services for p in s.probes}
+    of = {s.kind for s in inventory.services}
+    match name:
+        case "container_state" | "container_logs" | "container_stats" | "container_events":
+            return ServiceKind.CONTAINER in of or "container" in kinds
+        case "compose_config":
+            return any(s.compose for s in inventory.services)
+        case "http_get":
+            return "http" in kinds
+        case "dns_lookup":
+            return bool(kinds & {"http", "tls", "tcp", "dns", "postgres", "redis"})
+        case "tls_certificate":
+            return "tls" in kinds or any(_has_https(s) for s in inventory.services)
+        case "unit_status" | "journal":
+            return ServiceKind.UNIT in of or "unit" in kinds
+        case "sql_read":
+            return any(p.kind == "postgres" and p.read_user for s in inventory.services for p in s.probes)
+        case _:
+            return True
+
+
+def _has_https(service: Service) -> bool:
+    return any(p.kind == "http" and p.url.startswith("https://") for p in service.probes)

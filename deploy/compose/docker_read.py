@@ -2,7 +2,8 @@
 """A Docker socket that can only look: `run/docker-read.sock` in the home folder, for the gateway.
 
 The gateway holds the credential and talks to sessions, so it must not hold the power over the host as well.
-Allowed is what it looks at: the list of containers, one container's state (values of its environment masked), its logs.
+Allowed is what it looks at: the list of containers, one container's state (values of its environment masked), its logs,
+figures and processes; events; the list of images.
 `--check` asks a running one whether the engine answers.
 """
 
@@ -22,7 +23,10 @@ from worker.supervisor_probes import http_answers
 SOCKET = home() / "run" / "docker-read.sock"
 MASK = "***"
 _INSPECT = re.compile(r"/containers/[A-Za-z0-9][A-Za-z0-9_.-]*/json")
-_ALLOWED = re.compile(r"/(_ping|version|info|containers/json|containers/[A-Za-z0-9][A-Za-z0-9_.-]*/(json|logs))")
+_ALLOWED = re.compile(
+    r"/(_ping|version|info|events|images/json|containers/json|containers/[A-Za-z0-9][A-Za-z0-9_.-]*/(json|logs|stats|top))"
+)
+_COLUMNS = {"", "-ef", "aux"}  # others of `ps` show a process's environment
 _VERSION = re.compile(r"^/v1\.\d+(?=/)")
 _KEPT = ("Content-Type", "Api-Version", "Docker-Experimental", "Ostype")
 
@@ -50,6 +54,7 @@ class Window:
             or not _ALLOWED.fullmatch(path)
             or path.endswith("..")
             or "/../" in path
+            or request.query.get("ps_args", "") not in _COLUMNS
         ):
             return web.json_response({"message": "refused: this socket can only look"}, status=403)
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,16 @@ import pytest
 import pytest_asyncio
 
 from adapters.doors.paths import reachable
-from config.settings import Settings
 from domain.errors import RecordUnavailableError
 from domain.looking import Need
 from gateway.docker_engine import DockerEngine
 from gateway.docker_window import DockerWindow
 from policy.redaction import redactor
-from tests.adapters.containers.conftest import docker_engine as docker_engine  # noqa: PLC0414 - a fixture, used by name
 from tests.support import gateway
-from tests.support.talkers import INJECTION, Talkers, secrets_in, talkers
+from tests.support.talkers import INJECTION, Talkers, secrets_in
 
 pytestmark = pytest.mark.docker
 GATEWAY_SECRET = "sk-ant-a-known-secret-of-the-gateway"
-
-
-@pytest.fixture(scope="module", name="shop")
-def _shop(docker_engine: Settings) -> Iterator[Talkers]:
-    with talkers(docker_engine.session_image) as found:
-        yield found
 
 
 @asynccontextmanager

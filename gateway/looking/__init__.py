@@ -1,0 +1,1 @@
+"""The tools that look: checked arguments, a target that the inventory declares, an answer. Nothing is changed."""
