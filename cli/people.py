@@ -128,7 +128,8 @@ def cooldown(ctx: typer.Context, output: OutputFormat = Format.TEXT) -> None:
 
 async def _cooldowns(output: Format) -> None:
     async with installation() as here:
-        touched, _ = await here.insights.cooldowns()
+        page, _ = await here.insights.lists.cooldowns(limit=10_000)
+        touched = page.rows
     now = datetime.now(UTC)
     cells = [
         (

@@ -104,6 +104,7 @@ _WORDS = {
     "dry_run": "dry run, not performed",
     "retry_later": "model busy",
     "unknown": "unknown",
+    "maintenance": "in maintenance",
     "gone": "history gone",
 }
 

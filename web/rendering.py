@@ -43,6 +43,8 @@ def make_environment(assets: Mapping[str, Asset], root_path: str) -> Environment
     env.globals.update(words)
     env.filters.update(duration=formats.duration, thousands=formats.thousands, money=formats.money)
     words["ui"] = env.get_template("_ui.html").module
+    words["lists"] = env.get_template("_list.html").module
+    words["uptime"] = env.get_template("_uptime.html").module
     env.globals.update(words)
     return env
 

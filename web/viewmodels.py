@@ -3,14 +3,12 @@
 Plain rows come as adapters/database/records.py has them.
 """
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 
 from adapters.database.records import (
     Counts,
     IncidentDetail,
     IncidentRow,
-    LedgerNoteRow,
     ModelUse,
     NoticeRow,
     PatrolRow,
@@ -18,16 +16,15 @@ from adapters.database.records import (
     ServiceRow,
     SessionRow,
     TimelineRow,
-    UptimeSlot,
 )
 from domain.action import Action
 from domain.health import ProbeResult
 from domain.incident import Approval
 from domain.inventory import InventoryProblem
-from domain.ledger import Journal, Permit, SlotView
 from domain.session import OutputLine, TierReport
 from policy.explain import Choice
 from policy.params import ParamRule
+from web.listmodels import Bars, CooldownRow
 
 
 @dataclass(frozen=True)
@@ -134,52 +131,12 @@ class LogWindow:
 
 
 @dataclass(frozen=True)
-class CooldownRow:
-    """One service's ledger as the record knows it."""
-
-    service: str
-    journal: Journal
-    slots: tuple[SlotView, ...]
-    permits: tuple[Permit, ...]  # inside any window, newest first
-    refused: tuple[Action, ...] = ()  # lately, for whatever reason
-    notes: tuple[LedgerNoteRow, ...] = ()
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """Half an hour of one service."""
-
-    at: datetime
-    total: int
-    failed: int
-    tone: str  # good, warn, bad, none
-
-
-@dataclass(frozen=True)
-class ServiceCard:
-    """One service in the list."""
-
-    row: ServiceRow
-    buckets: tuple[Bucket, ...]
-
-
-@dataclass(frozen=True)
 class ServiceView:
-    """One service's page."""
+    """One service's page. Latency in milliseconds: median and 95th percentile of the last day."""
 
     detail: ServiceDetail
-    buckets: tuple[Bucket, ...]
-    journal: Journal
-    actions: tuple[Action, ...] = field(default=())
-    probes: tuple[ProbeResult, ...] = field(default=())
-
-
-def bucket(slot: UptimeSlot) -> Bucket:
-    """An uptime slot with its colour."""
-    tones = {"up": "good", "degraded": "warn", "down": "bad"}
-    return Bucket(
-        at=slot.start,
-        total=slot.ok + slot.warn + slot.fail + slot.error,
-        failed=slot.fail,
-        tone=tones.get(slot.status, "none"),
-    )
+    bars: Bars
+    latency: tuple[float, float] | None
+    ledger: CooldownRow
+    actions: tuple[Action, ...]
+    probes: tuple[ProbeResult, ...]

@@ -29,6 +29,21 @@ def position(after: str) -> dict[str, object]:
     return {"after_at": at, "after_key": key}
 
 
+def ranked(rank: int, key: str) -> str:
+    """The position just behind the row with this rank and key, in a list that is sorted by them."""
+    return f"{rank}~{key}"
+
+
+def rank_position(after: str) -> dict[str, object]:
+    """Query parameters for `after` of `ranked`. Raises FatalError for text that is no such position."""
+    if not after:
+        return {"after_rank": None, "after_id": None}
+    rank, separator, key = after.partition("~")
+    if not (rank.isascii() and rank.isdigit() and len(rank) < 4 and separator):
+        raise FatalError("this is not a position in a list; start from the first page")
+    return {"after_rank": int(rank), "after_id": key}
+
+
 def page(rows: Sequence[T], limit: int, cursor: Callable[[T], str]) -> Page[T]:
     """The first `limit` rows; one row more than asked for tells that there is a next page."""
     shown = tuple(rows[:limit])

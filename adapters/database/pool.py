@@ -154,6 +154,13 @@ class Pool:
         """All rows as tuples."""
         return await self._fetch(name, params, tuple_row)
 
+    async def chosen(self, name: str, kind: type[T], params: Params) -> list[T]:
+        """As `values`, planned for exactly these parameters.
+
+        For lists with optional filters: a plan that is kept for all of them would walk the whole list for a rare one.
+        """
+        return await self._fetch(name, params, class_row(kind), prepare=False)
+
     async def values(self, name: str, kind: type[T], params: Params | None = None) -> list[T]:
         """All rows as values of `kind`, whose fields are the columns."""
         return await self._fetch(name, params, class_row(kind))
@@ -162,10 +169,12 @@ class Pool:
         """The first column of all rows."""
         return await self._fetch(name, params, scalar_row)
 
-    async def _fetch(self, name: str, params: Params | None, factory: AsyncRowFactory[T]) -> list[T]:
+    async def _fetch(
+        self, name: str, params: Params | None, factory: AsyncRowFactory[T], *, prepare: bool | None = None
+    ) -> list[T]:
         async def work(conn: Connection) -> list[T]:
             async with conn.cursor(row_factory=factory) as cursor:
-                await cursor.execute(query(name), _storable(params))
+                await cursor.execute(query(name), _storable(params), prepare=prepare)
                 return await cursor.fetchall()
 
         return await self.run(work)

@@ -4,14 +4,16 @@ Lists come in pages by key, never by offset: `after` is the `next` of the page b
 in UTC, so that "today" can be the owner's day.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import fields
+from datetime import datetime
 from typing import TypeVar
 
+from adapters.database.lists import ListReads
 from adapters.database.output import OutputStore
 from adapters.database.paging import cursor_of, page, position
 from adapters.database.pool import Pool, first
 from adapters.database.records import (
+    AuditFilter,
     AuditRow,
     Counts,
     IncidentDetail,
@@ -27,7 +29,6 @@ from adapters.database.records import (
     ServiceRow,
     SessionRow,
     TimelineRow,
-    UptimeSlot,
 )
 from domain.action import Action
 from domain.health import ProbeResult, ServiceHealth
@@ -38,14 +39,14 @@ from domain.ledger import Permit
 from domain.session import OutputLine
 
 T = TypeVar("T")
-SLOT = timedelta(minutes=30)
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_EVERY_SERVICE: dict[str, object] = {
+    **dict.fromkeys(("id", "statuses", "unstable_since", "after_rank", "after_id", "limit")),
+    **dict.fromkeys(("node", "tag", "text"), ""),
+}
 
 
-def _bars(service: str, starts: list[datetime], counted: Sequence[Sequence[int]]) -> tuple[UptimeSlot, ...]:
-    """`counted` are rows of (seconds since 1970, ok, warn, fail, error); a half hour without a row had no probe."""
-    known = {row[0]: row[1:] for row in counted}
-    return tuple(UptimeSlot(service, start, *known.get(int(start.timestamp()), (0, 0, 0, 0))) for start in starts)
+def _fields(which: IncidentFilter | AuditFilter) -> dict[str, object]:
+    return {f.name: getattr(which, f.name) for f in fields(which)}
 
 
 class Reads:
@@ -54,6 +55,7 @@ class Reads:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._output = OutputStore(pool)
+        self.lists = ListReads(pool)
 
     # ------------------------------------------------------------ overview
 
@@ -83,19 +85,9 @@ class Reads:
     ) -> Page[IncidentRow]:
         """Incidents, newest first."""
         which = which or IncidentFilter()
-        name = "list_incidents"
-        if which.service:
-            name = "list_incidents_of_service"
-        elif which.states:
-            name = "list_incidents_in_states"
-        params = {
-            "states": list(which.states) or None,
-            "service": which.service,
-            "trigger": which.trigger,
-            **position(after),
-            "limit": limit + 1,
-        }
-        rows = await self._pool.values(name, IncidentRow, params)
+        params = {**_fields(which), "states": list(which.states), **position(after), "limit": limit + 1}
+        name = "list_incidents_in_states" if which.states else "list_incidents"
+        rows = await self._pool.chosen(name, IncidentRow, params)
         return page(rows, limit, lambda row: cursor_of(row.opened_at, row.id))
 
     async def incident(self, incident: str) -> IncidentDetail | None:
@@ -184,34 +176,19 @@ class Reads:
 
     async def services(self, *, gone: bool = False) -> tuple[ServiceRow, ...]:
         """All declared services, worst health first; with `gone` also those that are no longer declared."""
-        return tuple(await self._pool.values("list_services", ServiceRow, {"gone": gone, "id": None}))
+        return tuple(await self._pool.chosen("list_services", ServiceRow, {**_EVERY_SERVICE, "gone": gone}))
 
     async def service(self, service: str) -> ServiceDetail | None:
         """One service by canonical id."""
-        row = first(await self._pool.values("list_services", ServiceRow, {"gone": True, "id": service}))
+        row = first(
+            await self._pool.chosen("list_services", ServiceRow, {**_EVERY_SERVICE, "gone": True, "id": service})
+        )
         rest = first(await self._pool.rows("find_service", {"id": service}))
         if row is None or rest is None:
             return None
         spec, health, first_seen, last_seen = rest
         memory = ServiceHealth.model_validate(health) if health else ServiceHealth(service=ServiceId(service))
         return ServiceDetail(row, Service.model_validate(spec), memory, first_seen, last_seen)
-
-    async def uptime(
-        self, until: datetime, slots: int = 48, service: str | None = None, only: Sequence[str] | None = None
-    ) -> dict[str, tuple[UptimeSlot, ...]]:
-        """Per service the last `slots` half hours up to `until`, oldest first, without gaps.
-
-        Of one `service`, of `only` those that a page shows, or of all that are declared (0.3 s for a thousand).
-        """
-        last = _EPOCH + (until - _EPOCH) // SLOT * SLOT
-        starts = [last - SLOT * n for n in range(slots - 1, -1, -1)]
-        params = {"since": starts[0], "until": last}
-        names = [service] if service is not None else only
-        if names is None:
-            rows = await self._pool.rows("list_uptime", params)
-        else:
-            rows = await self._pool.rows("uptime_of_services", {**params, "services": list(names)})
-        return {name: _bars(name, starts, counted or ()) for name, counted in rows}
 
     async def probe_results(self, service: str, limit: int = 50) -> tuple[ProbeResult, ...]:
         """The newest results of a service."""
@@ -239,17 +216,8 @@ class Reads:
         """What was sent about an incident, oldest first."""
         return tuple(await self._pool.values("notices_of_incident", NoticeRow, {"incident": incident}))
 
-    async def audit(
-        self, after: str = "", limit: int = 50, target: str | None = None, actor: str | None = None
-    ) -> Page[AuditRow]:
-        """Who did what, newest first, of one or all targets and actors."""
-        params = {**position(after), "limit": limit + 1, "target": target, "actor": actor}
-        name = (
-            "list_audit_of_target"
-            if target is not None
-            else "list_audit_of_actor"
-            if actor is not None
-            else "list_audit"
-        )
-        rows = await self._pool.values(name, AuditRow, params)
+    async def audit(self, after: str = "", limit: int = 50, which: AuditFilter | None = None) -> Page[AuditRow]:
+        """Who did what, newest first."""
+        params = {**_fields(which or AuditFilter()), **position(after), "limit": limit + 1}
+        rows = await self._pool.chosen("list_audit", AuditRow, params)
         return page(rows, limit, lambda row: cursor_of(row.at, str(row.id)))

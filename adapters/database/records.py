@@ -1,7 +1,7 @@
 """What pages and commands read: rows as frozen values, and pages of them."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Generic, TypeVar
 
 from domain.health import ServiceHealth
@@ -25,6 +25,77 @@ class IncidentFilter:
     states: tuple[str, ...] = ()
     service: str = ""
     trigger: str = ""
+    node: str = ""
+    tier: int = 0  # the highest that it came to
+    tried: bool = False  # only where a session was begun
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFilter:
+    """Which services. Empty means all that are declared. `text` is looked for in id, aliases and summary."""
+
+    statuses: tuple[str, ...] = ()
+    text: str = ""
+    node: str = ""
+    tag: str = ""
+    unstable_since: datetime | None = None  # a probe failed since then
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries. Empty means all; words as they were written."""
+
+    target: str = ""
+    actor: str = ""
+    actor_kind: str = ""
+    action: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which facts: kinds of entries of histories, and what lies elsewhere."""
+
+    timeline: tuple[str, ...] = ()
+    notices: bool = False
+    patrols: bool = False
+    probes: bool = False  # that did not say ok
+    notes: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One fact. `good` None: neither good nor bad. `service` and `incident` are "" where there is none."""
+
+    at: datetime
+    key: str
+    source: str  # timeline, notice, patrol, probe, note
+    kind: str
+    text: str
+    service: str
+    incident: str
+    good: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSession:
+    """One process of a session, as a list of chains shows it."""
+
+    id: str
+    attempt: int
+    incident: str
+    tier: int
+    model: str
+    status: str
+    cost_usd: float
+    tokens: int
+    started_at: datetime
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +213,32 @@ class ServiceDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """What a row of uptime bars covers. Steps of more than two hours are counted from half days."""
+
+    name: str
+    step: timedelta
+    buckets: int
+
+
+DAY = Period("24h", timedelta(minutes=30), 48)
+PERIODS = {
+    p.name: p
+    for p in (
+        DAY,
+        Period("7d", timedelta(hours=2), 84),
+        Period("30d", timedelta(hours=12), 60),
+        Period("90d", timedelta(days=1), 90),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
 class UptimeSlot:
-    """Half an hour of one service: how many results of each kind. All zero: nothing was probed."""
+    """One bar of a service: how many results of each kind, how often it began to fail, and for how long it did.
+
+    All zero: nothing was probed.
+    """
 
     service: str
     start: datetime
@@ -151,6 +246,8 @@ class UptimeSlot:
     warn: int
     fail: int
     error: int
+    failures: int = 0
+    down_s: float = 0.0
 
     @property
     def status(self) -> str:
@@ -236,7 +333,7 @@ class ModelUse:
 
 @dataclass(frozen=True, slots=True)
 class CostCell:
-    """One day and one part (a tier, a service, a trigger). `place` 7 is all parts that are not among the dearest six."""
+    """One day and one part (a tier, a service, a trigger). `place` 7 is all that are not among the dearest six."""
 
     day: date
     part: str

@@ -53,7 +53,8 @@ CREATE TABLE probe_result (
     patrol text NOT NULL DEFAULT '',
     UNIQUE (service, probe, at)
 );
-CREATE INDEX probe_result_service_at ON probe_result (service, at DESC);
+CREATE INDEX probe_result_service_at ON probe_result (service, at DESC) INCLUDE (latency_ms);
+CREATE INDEX probe_result_bad ON probe_result (at DESC, id DESC) WHERE status <> 'ok';
 CREATE INDEX probe_result_at ON probe_result USING brin (at);
 
 -- Half an hour of one service, counted while results are stored: uptime bars would otherwise read every result.
@@ -64,9 +65,25 @@ CREATE TABLE probe_slot (
     warn integer NOT NULL DEFAULT 0,
     fail integer NOT NULL DEFAULT 0,
     error integer NOT NULL DEFAULT 0,
+    failures integer NOT NULL DEFAULT 0,         -- how often it began to fail
+    down_s double precision NOT NULL DEFAULT 0,  -- for how long a probe of it failed, told by the next result
     PRIMARY KEY (service, slot)
 );
 CREATE INDEX probe_slot_slot ON probe_slot (slot);
+
+-- The same for half a day, beginning at 00:00 or 12:00 UTC: bars of 30 and 90 days.
+CREATE TABLE probe_half_day (
+    service text NOT NULL,
+    slot timestamptz NOT NULL,
+    ok integer NOT NULL DEFAULT 0,
+    warn integer NOT NULL DEFAULT 0,
+    fail integer NOT NULL DEFAULT 0,
+    error integer NOT NULL DEFAULT 0,
+    failures integer NOT NULL DEFAULT 0,
+    down_s double precision NOT NULL DEFAULT 0,
+    PRIMARY KEY (service, slot)
+);
+CREATE INDEX probe_half_day_slot ON probe_half_day (slot);
 
 CREATE TABLE patrol (
     id text PRIMARY KEY,
@@ -106,6 +123,10 @@ CREATE TABLE incident (
 CREATE INDEX incident_opened ON incident (opened_at DESC, id DESC);
 CREATE INDEX incident_service ON incident (service, opened_at DESC, id DESC);
 CREATE INDEX incident_state ON incident (state, opened_at DESC, id DESC);
+CREATE INDEX incident_tried ON incident (opened_at DESC, id DESC) WHERE tier > 0;
+CREATE INDEX incident_trigger ON incident (trigger, opened_at DESC, id DESC);
+CREATE INDEX incident_tier ON incident (tier, opened_at DESC, id DESC);
+CREATE INDEX incident_node ON incident (split_part(service, '/', 1), opened_at DESC, id DESC);
 CREATE INDEX incident_live ON incident (opened_at DESC) WHERE closed_at IS NULL;
 
 CREATE TABLE timeline (
@@ -118,6 +139,7 @@ CREATE TABLE timeline (
     detail jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX timeline_incident ON timeline (incident, at);
+CREATE INDEX timeline_kind ON timeline (kind, at DESC, key COLLATE "C" DESC);
 
 -- ---------------------------------------------------------------- sessions
 
@@ -232,6 +254,7 @@ CREATE TABLE action (
 );
 CREATE INDEX action_incident ON action (incident, requested_at);
 CREATE INDEX action_target ON action (target, requested_at DESC);
+CREATE INDEX action_refused ON action (target, requested_at DESC) WHERE state = 'refused';
 
 CREATE TABLE permit (
     id text PRIMARY KEY,
@@ -256,6 +279,7 @@ CREATE TABLE ledger_note (
     at timestamptz NOT NULL,
     UNIQUE (service, kind, at)
 );
+CREATE INDEX ledger_note_at ON ledger_note (at DESC);
 
 CREATE TABLE approval (
     id text PRIMARY KEY,
@@ -325,6 +349,8 @@ CREATE TABLE audit (
 CREATE INDEX audit_at ON audit (at DESC, id DESC);
 CREATE INDEX audit_target ON audit (target, at DESC);
 CREATE INDEX audit_actor ON audit (actor, at DESC, id DESC);
+CREATE INDEX audit_action ON audit (action, at DESC, id DESC);
+CREATE INDEX audit_actor_kind ON audit (actor_kind, at DESC, id DESC);
 
 -- ---------------------------------------------------------------- people
 

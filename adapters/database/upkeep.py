@@ -24,6 +24,7 @@ _PRUNED = (
     "ledger_note",
     "probe_result",
     "probe_slot",
+    "probe_half_day",
     "patrol",
     "incident",
     "service",

@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
+from adapters.database.records import AuditFilter
 from domain.action import ActionKind
 from domain.incident import IncidentState
 from domain.session import SessionOutcome
@@ -98,7 +99,7 @@ async def test_one_thumb_approves_on_a_phone_and_the_second_answer_is_told_who_w
             async with web.post(f"/approvals/{approval}/decide", data=data, headers=NAMED) as answer:
                 assert answer.status == 409
                 assert "over" in await answer.text() or "owner" in await answer.text()
-    audit = await Reads(engine.pool).audit(target=approval)
+    audit = await Reads(engine.pool).audit(which=AuditFilter(target=approval))
     assert {row.action for row in audit.rows} == {"approval.answered"}
     answers = [(row.actor_kind, row.detail["answer"], row.detail["accepted"]) for row in reversed(audit.rows)]
     assert answers == [("web", "approve", True), ("web", "approve", False), ("web", "deny", False)]
@@ -156,7 +157,7 @@ async def test_another_digest_than_the_one_shown_decides_nothing_and_a_denial_ne
         async with web.post(f"/incidents/{incident}/close", data={"reason": "I do it myself"}) as answer:
             assert answer.status == 200
     await state_of(site, incident, IncidentState.CANCELLED)
-    audit = await Reads(engine.pool).audit(target=incident)
+    audit = await Reads(engine.pool).audit(which=AuditFilter(target=incident))
     assert [row.action for row in audit.rows] == ["incident.closed"]
 
 
@@ -212,7 +213,7 @@ async def test_notes_reach_the_ledger_and_the_page_says_until_when(room: tuple[R
             assert answer.status == 409
         async with web.get("/cooldowns") as answer:
             assert "new disk on Friday" in await answer.text()
-    audit = await Reads(engine.pool).audit(target="local/web")
+    audit = await Reads(engine.pool).audit(which=AuditFilter(target="local/web"))
     assert sorted(row.action for row in audit.rows) == ["ledger.reset", "ledger.snooze"]
     assert {row.actor for row in audit.rows} == {"owner"}
 
@@ -283,7 +284,9 @@ async def test_a_program_reads_the_question_and_answers_by_json(room: tuple[Room
             assert answer.status == 404
     await state_of(site, incident, IncidentState.RESOLVED)
     assert [a.exact for a in engine.world.performed] == ["restart local/web stop_wait_s=60"]
-    (row,) = [r for r in (await Reads(engine.pool).audit(target=approval)).rows if r.detail["accepted"]]
+    (row,) = [
+        r for r in (await Reads(engine.pool).audit(which=AuditFilter(target=approval))).rows if r.detail["accepted"]
+    ]
     assert (row.actor, row.detail["how"], row.detail["change"]) == ("owner", "JSON API", change)
 
 

@@ -15,6 +15,7 @@ from temporalio.client import Client, ScheduleActionStartWorkflow
 
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
+from adapters.database.records import AuditFilter
 from config.settings import Settings, load
 from domain.engine import SCHEDULE_PATROL
 from domain.errors import ConfigurationError
@@ -124,7 +125,7 @@ async def test_a_pause_needs_a_reason_shows_no_next_time_and_is_told_on_the_over
     first = (await clockwork.patrol()).fires[0]
     assert first.isoformat()[:16] in (await page.locator(".hero time").last.get_attribute("datetime") or "")
     await page.context.close()
-    done = await Reads(clockwork.site.pool).audit(target="patrol")
+    done = await Reads(clockwork.site.pool).audit(which=AuditFilter(target="patrol"))
     assert [row.action for row in done.rows] == ["schedule.resumed", "schedule.paused"]
 
 

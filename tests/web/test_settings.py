@@ -20,6 +20,7 @@ from activities.examine import ExaminationActivities
 from adapters.database.notices import NoticeStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
+from adapters.database.records import AuditFilter
 from adapters.doors.client import GatewayDoors
 from adapters.engine.look import EngineLook
 from adapters.notify.apprise_notifier import AppriseNotifier
@@ -126,7 +127,7 @@ async def test_a_person_tests_the_channels_on_a_phone_and_reads_what_came_of_it(
     assert await complaints(page, "/settings") == []
     assert TOPIC not in await page.content()
     await page.context.close()
-    audit = (await Reads(workshop.site.pool).audit(target="channels")).rows
+    audit = (await Reads(workshop.site.pool).audit(which=AuditFilter(target="channels"))).rows
     assert (audit[0].action, audit[0].detail["result"]) == ("settings.tested", "ok")
     assert TOPIC not in repr(audit)
     notices = (await Reads(workshop.site.pool).notices()).rows

@@ -1,83 +1,70 @@
-"""Who did what, newest first, with its filters in the address; the same as JSON and as CSV."""
+"""Who did what, newest first, with its filters in the address; the same as JSON, as lines of JSON, and as CSV."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi.encoders import jsonable_encoder
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response, StreamingResponse
 
-from adapters.database.records import AuditRow, Page
-from web.pages._common import EXPORT, csv_file, frame
+from adapters.database.records import AuditFilter, AuditRow, Page
+from web.pages._common import frame
+from web.pages._list import Asked, asked_of, csv_list, every, json_page, times_of, view_of
 from web.site import site_of
 
 COLUMNS = ("id", "at", "actor_kind", "actor", "action", "target", "detail")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The query string."""
-
-    target: str = ""
-    actor: str = ""
-    after: str = ""
-
-    @property
-    def any(self) -> bool:
-        """Whether something is left out on purpose."""
-        return bool(self.target or self.actor)
-
-    @property
-    def query(self) -> str:
-        """As an address has it."""
-        pairs = [(k, v) for k, v in (("target", self.target), ("actor", self.actor), ("after", self.after)) if v]
-        return "?" + urlencode(pairs) if pairs else ""
+KINDS = ("user", "key", "session", "system", "cli", "web")
 
 
 async def handle(request: Request) -> Response:
     """GET /audit."""
-    asked = await _asked(request)
-    page = await site_of(request).insights.audit(asked.target, asked.actor, asked.after)
-
-    def query_of(**changes: str) -> str:
-        return replace(asked, after="", **changes).query
-
+    site = site_of(request)
+    asked, which = await _asked(request)
+    page = await site.insights.lists.audit(which, asked.after)
     view: dict[str, Any] = {
-        "view": page,
-        "filter": asked,
-        "filter_query": asked.query,
-        "first_query": replace(asked, after="").query,
-        "next_query": replace(asked, after=page.next).query,
-        "query_of": query_of,
+        **view_of(request, "audit", asked, page),
+        "kinds": KINDS,
+        "actions": await site.insights.lists.audit_words(),
+        "oldest": await site.insights.lists.audit_oldest(),
+        "kept_days": site.settings.retention_days,
         "detail_text": detail_text,
     }
     context = await frame(request, "audit_list", "incident", "action", "ledger", **view)
-    return site_of(request).renderer.page(request, "audit.html", context)
+    return site.renderer.page(request, "audit.html", context)
 
 
 async def handle_json(request: Request) -> Response:
     """GET /audit.json: one page, and the address of the next one."""
-    asked = await _asked(request)
-    page = await site_of(request).insights.audit(asked.target, asked.actor, asked.after)
-    body: dict[str, Any] = {
-        "items": jsonable_encoder(page.rows),
-        "next": replace(asked, after=page.next).query if page.next else "",
-    }
-    return JSONResponse(body, headers={"cache-control": "no-store"})
+    asked, which = await _asked(request)
+    return json_page(asked, await site_of(request).insights.lists.audit(which, asked.after))
 
 
 async def handle_csv(request: Request) -> Response:
     """GET /audit.csv: every entry that the filter lets through."""
-    asked = await _asked(request)
-    insights = site_of(request).insights
+    asked, which = await _asked(request)
+    lists = site_of(request).insights.lists
 
-    async def read(after: str) -> Page[AuditRow]:
-        return await insights.audit(asked.target, asked.actor, after, EXPORT)
+    async def read(after: str, limit: int) -> Page[AuditRow]:
+        return await lists.audit(which, after, limit)
 
-    return await csv_file(request, "tiercel-audit.csv", COLUMNS, read, _cells, asked.after)
+    return await csv_list(request, "audit", COLUMNS, asked, read, _cells)
+
+
+async def handle_lines(request: Request) -> Response:
+    """GET /audit.jsonl: every entry that the filter lets through, one JSON object per line."""
+    asked, which = await _asked(request)
+    lists = site_of(request).insights.lists
+
+    async def read(after: str, limit: int) -> Page[AuditRow]:
+        return await lists.audit(which, after, limit)
+
+    async def rows() -> AsyncIterator[str]:
+        async for row in every(read, asked.after):
+            yield json.dumps(jsonable_encoder(row), ensure_ascii=False) + "\n"
+
+    headers = {"content-disposition": 'attachment; filename="tiercel-audit.jsonl"', "cache-control": "no-store"}
+    return StreamingResponse(rows(), media_type="application/jsonl; charset=utf-8", headers=headers)
 
 
 def detail_text(detail: dict[str, object]) -> str:
@@ -92,7 +79,15 @@ def _cells(row: AuditRow) -> Iterable[object]:
     return (row.id, row.at, row.actor_kind, row.actor, row.action, row.target, detail)
 
 
-async def _asked(request: Request) -> Asked:
-    asked = Asked(*(request.query_params.get(name, "").strip() for name in ("target", "actor", "after")))
-    known = await site_of(request).insights.resolve(asked.target) if asked.target else None
-    return replace(asked, target=known) if known else asked
+async def _asked(request: Request) -> tuple[Asked, AuditFilter]:
+    asked = asked_of(request, "target", "actor", "actor_kind", "action", "since", "until")
+    since, until = times_of(request, asked)
+    known = await site_of(request).insights.resolve(asked["target"]) if asked["target"] else None
+    return asked, AuditFilter(
+        target=known or asked["target"],
+        actor=asked["actor"],
+        actor_kind=asked["actor_kind"],
+        action=asked["action"],
+        since=since,
+        until=until,
+    )

@@ -2,43 +2,32 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
 from adapters.database.reads import Reads
 from adapters.database.records import (
+    DAY,
+    AuditFilter,
     AuditRow,
     IncidentFilter,
     IncidentRow,
-    LedgerNoteRow,
     Page,
+    Period,
     SessionRow,
 )
 from config.settings import Settings
-from domain.action import Action, ActionState, CooldownClass
 from domain.health import ProbeResult
-from domain.ids import ServiceId, SessionId
+from domain.ids import SessionId
 from domain.incident import Alert, Approval, IncidentState
-from domain.inventory import Inventory, Limits
-from domain.ledger import Journal, Permit
 from domain.ports import Clock
 from domain.session import OutputLine, TierReport
-from policy import actions as action_policy
-from policy import cooldown
+from web.services.ledgers import Ledgers
+from web.services.lists import Lists
 from web.services.questions import Questions
-from web.viewmodels import (
-    CooldownRow,
-    IncidentView,
-    LogWindow,
-    Overview,
-    Question,
-    ServiceCard,
-    ServiceView,
-    SessionView,
-    bucket,
-)
+from web.viewmodels import IncidentView, LogWindow, Overview, Question, ServiceView, SessionView
 
 ROWS = 50  # at most, of anything, on any page
 TAIL = 300  # lines of a log that come with the page
@@ -55,6 +44,8 @@ class Insights:
         self._clock = clock
         self._zone = ZoneInfo(settings.timezone)
         self._questions = Questions(reads)
+        self._ledgers = Ledgers(reads, settings, clock)
+        self.lists = Lists(reads, settings, clock)
 
     async def waiting(self) -> int:
         """How many approvals wait for a person."""
@@ -126,9 +117,9 @@ class Insights:
 
     # ------------------------------------------------------------ audit
 
-    async def audit(self, target: str = "", actor: str = "", after: str = "", limit: int = ROWS) -> Page[AuditRow]:
-        """Who did what, newest first; `target` and `actor` as they were written, "" for any."""
-        return await self._reads.audit(after, limit, target=target or None, actor=actor or None)
+    async def audit(self, which: AuditFilter | None = None, after: str = "", limit: int = ROWS) -> Page[AuditRow]:
+        """Who did what, newest first."""
+        return await self._reads.audit(after, limit, which)
 
     # ------------------------------------------------------------ logs
 
@@ -192,32 +183,23 @@ class Insights:
 
     # ------------------------------------------------------------ services
 
-    async def services(self, state: str = "", text: str = "") -> tuple[tuple[ServiceCard, ...], int]:
-        """Services, worst first, and how many more there are than shown."""
-        rows = await self._reads.services()
-        found = [r for r in rows if (not state or r.status == state) and text.casefold().strip() in r.id]
-        shown = found[:ROWS]
-        bars = await self._reads.uptime(self._clock.now()) if shown else {}
-        cards = tuple(ServiceCard(row=r, buckets=tuple(bucket(s) for s in bars.get(r.id, ()))) for r in shown)
-        return cards, len(found) - len(shown)
-
-    async def service(self, service: str) -> ServiceView | None:
+    async def service(self, service: str, period: Period = DAY) -> ServiceView | None:
         """One service as declared and as seen."""
         detail = await self._reads.service(service)
         if detail is None:
             return None
-        now = self._clock.now()
-        bars, actions, probes, permits, notes = await asyncio.gather(
-            self._reads.uptime(now, service=service),
+        bars, latency, actions, probes, ledgers = await asyncio.gather(
+            self.lists.bars(service, period),
+            self.lists.latency(service),
             self._reads.actions_on(service, 8),
             self._reads.probe_results(service, 40),
-            self._reads.permits(now - self._longest(), service),
-            self._reads.ledger_notes(service),
+            self._ledgers.of([service]),
         )
         return ServiceView(
             detail=detail,
-            buckets=tuple(bucket(s) for s in bars.get(service, ())),
-            journal=_journal(service, permits, notes),
+            bars=bars,
+            latency=latency,
+            ledger=ledgers[service],
             actions=actions,
             probes=_newest_per_probe(probes),
         )
@@ -230,49 +212,6 @@ class Insights:
         """The one service that a spelling means; None where none or several answer to it."""
         found = (await self._reads.inventory()).resolve(spelling)
         return found.id if found else None
-
-    # ------------------------------------------------------------ cooldowns
-
-    async def cooldowns(self) -> tuple[tuple[CooldownRow, ...], tuple[str, ...]]:
-        """Services whose ledger says anything, and the names of those with every slot free."""
-        now = self._clock.now()
-        inventory, permits, notes = await asyncio.gather(
-            self._reads.inventory(), self._reads.permits(now - self._longest()), self._reads.ledger_notes()
-        )
-        by_service = _grouped(permits)
-        notes_of = _grouped_notes(notes)
-        touched = sorted({*by_service, *(n.service for n in notes if n.kind == "reset" or (n.until and n.until > now))})
-        rows = await asyncio.gather(
-            *(self._cooldown(s, inventory, by_service.get(s, ()), notes_of.get(s, ()), now) for s in touched[:ROWS])
-        )
-        return tuple(rows), tuple(s.id for s in inventory.services if s.id not in touched)
-
-    async def _cooldown(
-        self,
-        service: str,
-        inventory: Inventory,
-        permits: Sequence[Permit],
-        notes: Sequence[LedgerNoteRow],
-        now: datetime,
-    ) -> CooldownRow:
-        declared = inventory.by_id(service)
-        limits = declared.limits if declared else Limits()
-        policy = self._settings.escalation_policy()
-        rules = {c: action_policy.cooldown_rule(policy, limits, c) for c in CooldownClass}
-        journal = _journal(service, permits, notes)
-        longest = max(rule.window_s for rule in rules.values())
-        return CooldownRow(
-            service=service,
-            journal=journal,
-            slots=cooldown.slots(journal, rules, now),
-            permits=tuple(p for p in permits if p.granted_at > now - timedelta(seconds=longest)),
-            refused=_refused(await self._reads.actions_on(service, 20)),
-            notes=tuple(notes),
-        )
-
-    def _longest(self) -> timedelta:
-        s = self._settings
-        return timedelta(seconds=max(s.restart_window_s, s.redeploy_window_s, s.remedy_window_s, 7 * 86_400.0))
 
 
 def _report(row: SessionRow) -> TierReport | None:
@@ -295,35 +234,3 @@ def _newest_per_probe(results: Iterable[ProbeResult]) -> tuple[ProbeResult, ...]
         if r.probe not in newest or r.at > newest[r.probe].at:
             newest[r.probe] = r
     return tuple(newest.values())
-
-
-def _refused(actions: Sequence[Action]) -> tuple[Action, ...]:
-    return tuple(a for a in actions if a.state == ActionState.REFUSED)
-
-
-def _grouped(permits: Sequence[Permit]) -> dict[str, tuple[Permit, ...]]:
-    found: dict[str, tuple[Permit, ...]] = {}
-    for p in permits:
-        found[p.service] = (*found.get(p.service, ()), p)
-    return found
-
-
-def _grouped_notes(notes: Sequence[LedgerNoteRow]) -> dict[str, tuple[LedgerNoteRow, ...]]:
-    found: dict[str, tuple[LedgerNoteRow, ...]] = {}
-    for n in notes:
-        found[n.service] = (*found.get(n.service, ()), n)
-    return found
-
-
-def _journal(service: str, permits: Sequence[Permit], notes: Sequence[LedgerNoteRow]) -> Journal:
-    newest = {n.kind: n for n in notes}
-    maintenance, snooze, reset = newest.get("maintenance"), newest.get("snooze"), newest.get("reset")
-    return Journal(
-        service=ServiceId(service),
-        permits=tuple(permits),
-        maintenance_until=maintenance.until if maintenance else None,
-        maintenance_reason=maintenance.reason if maintenance else "",
-        snoozed_until=snooze.until if snooze else None,
-        snooze_reason=snooze.reason if snooze else "",
-        resets=(reset.at,) if reset else (),
-    )

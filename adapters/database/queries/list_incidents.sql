@@ -5,6 +5,12 @@ SELECT
 FROM (
     SELECT * FROM incident
     WHERE (%(trigger)s::text = '' OR trigger = %(trigger)s)
+      AND (%(service)s::text = '' OR service = %(service)s)
+      AND (%(node)s::text = '' OR split_part(service, '/', 1) = %(node)s)
+      AND (%(tier)s::integer = 0 OR tier = %(tier)s)
+      AND (NOT %(tried)s::boolean OR tier > 0)
+      AND (%(since)s::timestamptz IS NULL OR opened_at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR opened_at < %(until)s)
       AND (%(after_at)s::timestamptz IS NULL OR (opened_at, id) < (%(after_at)s, %(after_key)s::text))
     ORDER BY opened_at DESC, id DESC
     LIMIT %(limit)s

@@ -1,6 +1,7 @@
 """Patrols of any size are stored in one go, once, and never overwrite newer knowledge."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
+from adapters.database.records import DAY
 from domain.health import ProbeStatus, ServiceHealth, ServiceStatus
 from domain.ids import ServiceId
 from tests.support.record import APP, NOON, a_health, a_result, an_inventory, at
@@ -68,7 +70,7 @@ async def test_two_patrols_at_once_do_not_block_each_other(pool: Pool, store: He
     )
     assert {h.last_probe_at for h in (await store.health()).values()} == {at(3)}
     await store.save_inventory(an_inventory(*(n.removeprefix("local/") for n in names)), NOON)
-    bars = await Reads(pool).uptime(at(60), slots=1)
+    bars = await Reads(pool).lists.uptime(at(60), names, replace(DAY, buckets=1))
     assert {bar.ok for (bar,) in bars.values()} == {4}
 
 
@@ -94,5 +96,5 @@ async def test_a_reset_holds_nothing(pool: Pool, store: HealthStore) -> None:
 async def test_doubt_is_no_proof_in_the_bars(pool: Pool, store: HealthStore) -> None:
     await store.save_inventory(an_inventory("app"), NOON)
     await store.save_probes([a_result(status=ProbeStatus.ERROR)], [], "p")
-    (bar,) = (await Reads(pool).uptime(at(60), slots=1))[APP]
+    (bar,) = (await Reads(pool).lists.uptime(at(60), [APP], replace(DAY, buckets=1)))[APP]
     assert bar.status == "degraded"

@@ -1,5 +1,6 @@
 """What pages and commands see of what was written."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from adapters.database.notices import NoticeStore
 from adapters.database.output import OutputStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
-from adapters.database.records import IncidentFilter, Page
+from adapters.database.records import DAY, AuditFilter, IncidentFilter, Page
 from adapters.database.sessions import SessionStore
 from domain.action import ActionState
 from domain.errors import FatalError
@@ -72,7 +73,7 @@ async def test_an_empty_record_gives_empty_pages(reads: Reads) -> None:
     assert await reads.approval("none") is None
     assert await reads.services() == ()
     assert await reads.service(APP) is None
-    assert await reads.uptime(NOON) == {}
+    assert await reads.lists.uptime(NOON, []) == {}
     assert await reads.permits(NOON) == ()
     assert await reads.ledger_notes() == ()
     assert await reads.notices() == Page(())
@@ -110,6 +111,11 @@ async def test_incidents_are_filtered_by_state_service_and_trigger(pool: Pool, r
     assert await ids(states=("open",)) == [second, first]
     assert await ids(states=("open", "resolved"), trigger="patrol") == [third, first]
     assert await ids(trigger="manual") == [second]
+    assert await ids(node="local") == [third, second, first]
+    assert await ids(node="nas") == []
+    assert await ids(tried=True) == await ids(tier=2) == [third]
+    assert await ids(since=at(1)) == [third, second]
+    assert await ids(until=at(1), states=("open",)) == [first]
 
 
 async def test_a_position_that_somebody_made_up_is_refused(reads: Reads) -> None:
@@ -229,7 +235,8 @@ async def test_uptime_bars_have_a_slot_for_every_half_hour(pool: Pool, reads: Re
     results = [a_result(seconds=s) for s in (0, 60, 1799)] + [a_result(seconds=1800, status=ProbeStatus.FAIL)]
     await health.save_probes(results, [], "patrol-1")
     await health.save_probes(results, [], "patrol-1")  # stored twice, counted once
-    bars = (await reads.uptime(NOON + timedelta(minutes=61), slots=4))[APP]
+    hours = replace(DAY, buckets=4)
+    bars = (await reads.lists.uptime(NOON + timedelta(minutes=61), [APP, "none"], hours))[APP]
     assert [(bar.start, bar.status) for bar in bars] == [
         (at(-1800), "none"),
         (at(0), "up"),
@@ -237,9 +244,6 @@ async def test_uptime_bars_have_a_slot_for_every_half_hour(pool: Pool, reads: Re
         (at(3600), "none"),
     ]
     assert [bar.ok for bar in bars] == [0, 3, 0, 0]
-    until = NOON + timedelta(minutes=61)
-    assert await reads.uptime(until, 4, service=APP) == await reads.uptime(until, 4, only=[APP, "none"]) == {APP: bars}
-    assert await reads.uptime(until, 4, only=[]) == {}
 
 
 async def test_model_use_counts_the_given_time_only(pool: Pool, reads: Reads) -> None:
@@ -268,7 +272,7 @@ async def test_the_audit_is_read_by_target_and_in_pages(pool: Pool, reads: Reads
     first = await reads.audit(limit=2)
     assert [row.detail["n"] for row in first.rows] == [2, 1]
     assert [row.detail["n"] for row in (await reads.audit(first.next, limit=2)).rows] == [0]
-    assert [row.detail["n"] for row in (await reads.audit(target="other")).rows] == [0]
+    assert [row.detail["n"] for row in (await reads.audit(which=AuditFilter(target="other"))).rows] == [0]
 
 
 async def test_an_action_is_read_back_whole(pool: Pool, reads: Reads) -> None:

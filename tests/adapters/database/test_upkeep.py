@@ -113,9 +113,9 @@ async def test_old_probes_notices_audit_patrols_and_gone_services_go(pool: Pool,
     await NoticeStore(pool).save_delivery(a_notice(), Delivery(channel="ch1", delivered=True, message=""), NOON)
     await IncidentStore(pool).audit("k", NOON, "system", "", "x", "", {})
     pruned = await store.prune(LATER)
-    names = ("probe_result", "probe_slot", "patrol", "notice", "audit", "service")
+    names = ("probe_result", "probe_slot", "probe_half_day", "patrol", "notice", "audit", "service")
     assert {name: pruned[name] for name in names} == {
-        "probe_result": 2, "probe_slot": 2, "patrol": 1, "notice": 1, "audit": 1, "service": 1,
+        "probe_result": 2, "probe_slot": 2, "probe_half_day": 2, "patrol": 1, "notice": 1, "audit": 1, "service": 1,
     }  # fmt: skip
     assert [row.id for row in await Reads(pool).services(gone=True)] == [APP]
     assert list(await health.health()) == [APP]

@@ -1,0 +1,1 @@
+DELETE FROM probe_half_day WHERE slot < %(before)s

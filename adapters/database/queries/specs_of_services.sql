@@ -1,0 +1,1 @@
+SELECT spec FROM service WHERE id = ANY(%(services)s::text[])
