@@ -147,6 +147,16 @@ TONES = {
 MARKS = {"good": "✓", "bad": "✕", "warn": "!", "ask": "?", "live": "●", "plain": "○"}
 
 
+def tone(state: str) -> str:
+    """The colour of a state."""
+    return TONES.get(state, "plain")
+
+
+def mark(state: str) -> str:
+    """The shape of a state."""
+    return MARKS[tone(state)]
+
+
 def badge(state: str, label: str = "") -> Markup:
     """A state with colour, shape and word."""
     tone = TONES.get(state, "plain")

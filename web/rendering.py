@@ -38,6 +38,8 @@ def make_environment(assets: Mapping[str, Asset], root_path: str) -> Environment
         "words": formats.words,
         "breakable": formats.breakable,
         "count": formats.count,
+        "tone": formats.tone,
+        "mark": formats.mark,
         "how": formats.how,
     }
     env.globals.update(words)

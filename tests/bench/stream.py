@@ -112,7 +112,7 @@ class Browser:
             patience = chance.uniform(0.0, 0.12) if self.connections < connections else PATIENCE_S
             try:
                 async with asyncio.timeout(patience):
-                    async with http.get("/events", params=follow(), headers=headers) as answer:
+                    async with http.get("/stream", params=follow(), headers=headers) as answer:
                         await self._events(answer, last if self.connections >= connections else sys.maxsize)
             except TimeoutError:
                 assert self.connections < connections or self.seen[-1] >= last, "the last line never came"
@@ -207,7 +207,7 @@ async def watch_clock(late_ms: list[float]) -> None:
 
 async def opened(url: str) -> tuple[asyncio.Transport, Watching]:
     """A tab whose request is sent."""
-    address = URL(url).with_path("/events").with_query(follow())
+    address = URL(url).with_path("/stream").with_query(follow())
     transport, tab = await asyncio.get_running_loop().create_connection(Watching, address.host or "", address.port or 0)
     transport.write(f"GET {address.raw_path_qs} HTTP/1.1\r\nHost: {address.authority}\r\n\r\n".encode())
     return transport, tab

@@ -237,7 +237,7 @@ async def test_without_a_shared_worker_a_page_has_its_own_stream(house: Dashboar
 async def test_without_any_stream_a_page_still_gets_its_lines(house: Dashboard, chrome: Browser, writer: Writer):
     page = await house.page(chrome)
     await page.add_init_script("delete window.SharedWorker")
-    await page.route("**/events?*", lambda route: route.abort())  # a proxy that holds streams back
+    await page.route("**/stream?*", lambda route: route.abort())  # a proxy that holds streams back
     await page.goto(f"{house.url}/incidents/{writer.incident}")
     await writer.some(3)
     await until(lambda: page.evaluate("!!document.getElementById('L3')"), "polling", 15)

@@ -45,7 +45,7 @@ async def test_it_serves_and_ends_quickly_although_a_stream_is_open(database_url
         health = await answer(f"http://127.0.0.1:{port}/healthz")
         assert health["record"] is True
         assert health["engine"] is False
-        async with aiohttp.ClientSession() as web, web.get(f"http://127.0.0.1:{port}/events?topics=incident") as stream:
+        async with aiohttp.ClientSession() as web, web.get(f"http://127.0.0.1:{port}/stream?topics=incident") as stream:
             assert b"hello" in await stream.content.readline()
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)

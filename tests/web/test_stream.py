@@ -59,7 +59,7 @@ async def _read(web: aiohttp.ClientSession, number: int) -> tuple[dict[str, list
         connections += 1
         after = ",".join(f"{name}:1:0" for name in LOGS)  # as the page first asked; the id says how far it really came
         headers = {"Last-Event-ID": last_id} if last_id else {}
-        async with web.get("/events", params={"topics": "incident", "after": after}, headers=headers) as answer:
+        async with web.get("/stream", params={"topics": "incident", "after": after}, headers=headers) as answer:
             for _ in range(chance.randint(1, 5)):
                 last_id = await _event(answer, seen) or last_id
                 if all(len(lines) >= LINES for lines in seen.values()):

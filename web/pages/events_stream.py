@@ -19,7 +19,7 @@ MAX_TOPICS = 64
 
 
 async def handle(request: Request, topics: str = "", after: str = "") -> Response:
-    """GET /events?topics=incident,approval&after=<session>:<attempt>:<seq>."""
+    """GET /stream?topics=incident,approval&after=<session>:<attempt>:<seq>."""
     site = site_of(request)
     wanted = frozenset(t.strip() for t in topics[:4096].split(",")[:MAX_TOPICS] if t.strip())
     places = cursor.parse(after)
