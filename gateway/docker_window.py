@@ -5,6 +5,7 @@ Both the door's Docker API and the container tools look through this.
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, cast
 
 from domain.errors import TransientError
@@ -34,7 +35,15 @@ LOG_S = 10.0
 EVENT_BYTES = 1 << 20
 EVENTS_S = 15.0
 STATS_S = 8.0
+MAX_REMEMBERED = 300  # characters
+MAX_REDACTORS = 64  # containers with secrets of their own, each with what it remembers
 _SCOPE_S = 3.0  # how long an inventory counts as read just now
+
+
+def remembering(redact: Redact, most: int = 4096) -> Redact:
+    """The same, faster for the short texts that states are made of: they repeat from read to read."""
+    known = lru_cache(maxsize=most)(redact)
+    return lambda text: known(text) if len(text) <= MAX_REMEMBERED else redact(text)
 
 
 class NotVisibleError(EngineSaysNoError):
@@ -57,7 +66,8 @@ class DockerWindow:
     ) -> None:
         self.engine = engine
         self._inventory = inventory
-        self._redact = redact
+        self._redact = remembering(redact)
+        self._own: dict[tuple[str, ...], Redact] = {}
         self._secrets = secrets
         self._monotonic = monotonic
         self._declared: frozenset[str] = frozenset()
@@ -146,7 +156,11 @@ class DockerWindow:
 
     def _redactor_of(self, found: Json) -> Redact:
         own = own_secrets(found)
-        return redactor((*self._secrets, *own)) if own else self._redact
+        if own and own not in self._own:
+            if len(self._own) >= MAX_REDACTORS:
+                self._own.clear()
+            self._own[own] = remembering(redactor((*self._secrets, *own)), 500)
+        return self._own[own] if own else self._redact
 
     async def _visible(self, version: str) -> list[Json]:
         declared = await self.declared()

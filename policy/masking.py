@@ -5,6 +5,7 @@ Redaction of text (policy/redaction.py) cannot see that `hunter2` is a secret; t
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from policy.text import printable
@@ -26,6 +27,7 @@ _PATH = re.compile(
 _PROGRAM_FLAGS = {"mysql": "-p", "mysqldump": "-p", "mariadb": "-p", "redis-cli": "-a", "sshpass": "-p"}
 
 
+@lru_cache(maxsize=4096)
 def secret_name(name: str) -> bool:
     """Whether a setting, label or variable of this name usually holds a secret."""
     return _NAME.search(name) is not None
@@ -67,7 +69,7 @@ def masked(value: Any, redact: Callable[[str], str], depth: int = 0) -> Any:
     if depth > _DEPTH:
         return MASK
     if isinstance(value, str):
-        return redact(printable(value))
+        return redact(printable(value)) if value else value
     if isinstance(value, list):
         return [masked(v, redact, depth + 1) for v in cast("list[Any]", value)]
     if isinstance(value, dict):

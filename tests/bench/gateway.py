@@ -1,4 +1,4 @@
-"""What the door costs: the same requests straight to the scripted model, and through relay, socket and gateway.
+"""What the door costs: the same requests straight to model and container engine, and through relay, socket and gateway.
 
 All in one run and taking turns, so that what else this machine does falls on both. The gateway is the real process with
 the real record; the model is a process of its own too.
@@ -8,11 +8,13 @@ import argparse
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,8 @@ from adapters.database.health import HealthStore
 from adapters.database.pool import Pool
 from claude.argv import API_KEY_PLACEHOLDER
 from config.clock import SystemClock
-from domain.inventory import Inventory
+from config.settings import Settings
+from domain.inventory import Inventory, ServiceKind
 from domain.ports import Door
 from tests.bench.figures import percentile, show
 from tests.bench.record import with_record
@@ -36,6 +39,8 @@ TIER = 2
 SESSIONS = 16
 DOORS = 100
 MODEL_GOAL = "p50 under 5 ms"
+DOCKER_GOAL = "p50 under 3 ms"
+DOCKER_SOCKET = "/var/run/docker.sock"
 WORDS = 200
 SCENARIO = f"""
 name: bench
@@ -89,6 +94,11 @@ class Place:
         door = await self.door(tier)
         port = await child(self.stack, _RELAY, str(door.folder.socket))
         return await self.stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port.strip()}/model/"))
+
+    async def engine(self) -> aiohttp.ClientSession:
+        """A client straight at the container engine."""
+        connector = aiohttp.UnixConnector(DOCKER_SOCKET)
+        return await self.stack.enter_async_context(aiohttp.ClientSession("http://docker", connector=connector))
 
     def memory(self) -> float:
         """Bytes that only the gateway has."""
@@ -209,6 +219,57 @@ async def tools(here: Place, rounds: int) -> None:
         show(f"{what}, p50, p95", f"{percentile(taken, 0.5):.1f}, {percentile(taken, 0.95):.1f} ms")
 
 
+async def docker_reads(here: Place, rounds: int, container: str) -> None:
+    async def one(http: aiohttp.ClientSession, path: str) -> Took:
+        began = time.perf_counter()
+        async with http.get(path) as answer:
+            assert answer.status == 200, await answer.text()
+            await answer.read()
+        took = (time.perf_counter() - began) * 1000
+        return Took(took, took)
+
+    for what, path in (
+        ("state", f"/v1.41/containers/{container}/json"),
+        ("list", "/v1.41/containers/json?all=1"),
+        ("logs, 100 lines", f"/v1.41/containers/{container}/logs?stdout=1&stderr=1&tail=100"),
+    ):
+        straight, through = await here.engine(), await here.session()
+        for http, prefix in ((straight, ""), (through, "/docker")):
+            await one(http, prefix + path)
+        bare, mine = await taking_turns(
+            rounds, lambda s=straight, p=path: one(s, p), lambda t=through, p=path: one(t, f"/docker{p}")
+        )
+        compare(f"Docker read, {what}", [t.whole for t in bare], [t.whole for t in mine], DOCKER_GOAL)
+
+
+@contextmanager
+def something_to_look_at() -> Iterator[str]:
+    """A container that has said 200 lines; "" where no engine answers."""
+    if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
+        yield ""
+        return
+    name = f"tiercel-bench-{uuid.uuid4().hex[:8]}"
+    said = "i=0; while [ $i -lt 200 ]; do echo line $i of the bench; i=$((i+1)); done; exec sleep 3600"
+    argv = [
+        "docker",
+        "run",
+        "-d",
+        "--name",
+        name,
+        "--network",
+        "none",
+        "--label",
+        "tiercel.bench=1",
+        "--entrypoint",
+        "sh",
+    ]
+    subprocess.run([*argv, Settings().session_image, "-c", said], check=True, capture_output=True)
+    try:
+        yield name
+    finally:
+        subprocess.run(["docker", "rm", "-f", name], check=True, capture_output=True)
+
+
 async def side_by_side(here: Place, rounds: int) -> None:
     data = body(40)
 
@@ -252,13 +313,18 @@ async def memory(here: Place) -> None:
     show(f"memory kept after {SESSIONS * (len(again) + 1)} such requests", f"{(here.memory() - quiet) / 1e6:.1f} MB")
 
 
-async def measure(url: str, rounds: int) -> None:
+async def measure(url: str, rounds: int, container: str) -> None:
     async with Pool(url) as pool:
-        inventory = Inventory(services=tuple(a_service(f"s{n}") for n in range(50)))
+        shop = a_service("shop").model_copy(update={"kind": ServiceKind.CONTAINER, "target": container})
+        inventory = Inventory(services=(*(a_service(f"s{n}") for n in range(49)), shop))
         await HealthStore(pool).save_inventory(inventory, SystemClock().now())
     async with place(url) as here:
         await requests(here, rounds)
         await tools(here, rounds)
+        if container:
+            await docker_reads(here, rounds, container)
+        else:
+            show("Docker read", "no engine answers; not measured", DOCKER_GOAL)
     async with place(url) as here:
         await side_by_side(here, max(5, rounds // 10))
     async with place(url) as here:
@@ -269,7 +335,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=200)
     rounds = parser.parse_args().rounds
-    with_record(lambda url: measure(url, rounds))
+    with something_to_look_at() as container:
+        with_record(lambda url: measure(url, rounds, container))
 
 
 if __name__ == "__main__":

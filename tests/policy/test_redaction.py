@@ -176,3 +176,19 @@ def test_text_that_only_pretends_to_begin_a_key_hides_no_whole_log() -> None:
     by_line.line("-----BEGIN PRIVATE KEY-----")
     shown = [by_line.line(f"line {n}") for n in range(1000)]
     assert shown[-1] == "line 999"
+
+
+_LEAKS = (
+    "sk-ant-api03-abcdefgh", "Bearer abcdefghijklmnop", "ghp_" + "a" * 24, "github_pat_" + "b" * 24, "glpat-" + "c" * 20, "AKIA" + "A" * 16,
+    "xoxb-1234567890a", "eyJhbGciOiJI.eyJzdWIiOiIx.abcdefghijk", "-----BEGIN RSA PRIVATE KEY-----", "PASSWORD=hunter22", "passwd: hunter22",
+    "my_Secret='abcdef'", "token=abcdef", "API-KEY: abcdef", "apikey=abcdef", "x_api_key=abcdef", "Authorization: Basic abcdefg",
+    "postgres://u:pass@h/x", "tokens=123456", "sk-ant", "://", "=", "\n", " ",
+)  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(_LEAKS) | st.text(st.characters(max_codepoint=126), max_size=10), max_size=6).map("".join)
+)
+def test_looking_for_hints_first_finds_the_same(text: str) -> None:
+    redact = redactor()
+    assert redact("\u00e9 " + text) == "\u00e9 " + redact(text), "letters beyond ASCII take the way without hints"
