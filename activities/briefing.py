@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from claude.argv import SessionPlan
+from claude.argv import BUILT_IN_TOOLS, SessionPlan
 from claude.library import Library
 from claude.prompt import Material, compose
 from domain.base import Value
-from domain.inventory import Inventory, Service
+from domain.inventory import Inventory, RepositoryNotes, Service
 from domain.ports import HealthRecords, IncidentBrief, SessionFolder, SessionRecords
 from domain.session import SessionOrder
 from policy.actions import reach
+from policy.container import tighten
 from policy.egress import MAX_DOMAINS
 
 
@@ -27,6 +28,7 @@ class Briefed(Value):
 
     plan: SessionPlan
     read_only: tuple[Path, ...] = ()
+    refusal: str = ""  # why it must not start, or ""
 
 
 class Ways(Value):
@@ -49,6 +51,8 @@ class Briefing:
         """Everything that one process of a session needs to know. Telemetry is on where there is a trace to join."""
         brief = await self._records.incident_brief(order.incident)
         inventory = await self._health.load_inventory()
+        tightened = tighten(order.tier, [r.container for r in _repositories(inventory, brief)])
+        tools = tuple(t for t in BUILT_IN_TOOLS if tightened.tools is None or t in tightened.tools)
         prompts = compose(
             Material(
                 session=order.session,
@@ -67,7 +71,7 @@ class Briefing:
         plan = SessionPlan(
             session=order.session,
             attempt=order.attempt,
-            tier=order.tier,
+            tier=tightened.tier,
             resume=order.resume,
             system_prompt=prompts.system,
             prompt=prompts.user,
@@ -75,22 +79,28 @@ class Briefing:
             credential_kind=credential_kind,
             claude_config=folder.claude_config,
             add_dirs=repositories,
+            tools=tools,
             domains=self._domains(order, inventory, brief),
             traceparent=traceparent,
             otel=bool(traceparent),
             resource_attributes={"tiercel.incident": order.incident, "tiercel.tier": str(order.tier.tier)},
         )
-        return Briefed(plan=plan, read_only=repositories)
+        return Briefed(plan=plan, read_only=repositories, refusal=tightened.refusal)
 
     def _domains(self, order: SessionOrder, inventory: Inventory, brief: IncidentBrief) -> tuple[str, ...]:
         """The owner's list, what fitting playbooks need, and what the repositories of the failing services name."""
-        failing = {s.repository for s in inventory.services if s.id in {brief.service, *brief.affected}}
         offered = frozenset(a for s in _concerned(inventory, brief) for a in s.actions)
         playbooks = self._texts.library.playbooks_for(order.tier.tier, offered)
         named = [d for p in playbooks for d in p.domains]
         if self._ways.by_repositories:
-            named += [d for r in inventory.repositories if r.repository in failing for d in r.domains]
+            named += [d for r in _repositories(inventory, brief) for d in r.domains]
         return tuple(dict.fromkeys((*self._ways.domains, *named)))[:MAX_DOMAINS]
+
+
+def _repositories(inventory: Inventory, brief: IncidentBrief) -> tuple[RepositoryNotes, ...]:
+    """The repositories of the failing services."""
+    failing = {s.repository for s in inventory.services if s.id in {brief.service, *brief.affected}}
+    return tuple(r for r in inventory.repositories if r.repository in failing)
 
 
 def _concerned(inventory: Inventory, brief: IncidentBrief) -> tuple[Service, ...]:

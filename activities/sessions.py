@@ -76,12 +76,11 @@ class SessionActivities:
             refusal = self._refusal(order, isolation)
             if refusal:
                 await recorded
-                return await self._ended(
-                    SessionOutcome(
-                        session=order.session, attempt=order.attempt, status=SessionStatus.REFUSED, message=refusal
-                    )
-                )
+                return await self._refused(order, refusal)
             handle = await self._start(order, recorded)
+            if isinstance(handle, str):
+                await self._doors.close(order.session)
+                return await self._refused(order, handle)
             outcome = await self._follow(order, handle)
             await self._doors.close(order.session)
             return await self._ended(outcome)
@@ -91,8 +90,11 @@ class SessionActivities:
             return "no credential for the model: set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN (from `claude setup-token`) and restart"
         return refusal_to_start(order.tier.tier, isolation, self._settings.scripted)
 
-    async def _start(self, order: SessionOrder, recorded: Awaitable[None]) -> Handle:
-        """The record, the door and the briefing wait for three disks at once; the process waits for all of them."""
+    async def _start(self, order: SessionOrder, recorded: Awaitable[None]) -> Handle | str:
+        """The record, the door and the briefing wait for three disks at once; the process waits for all of them.
+
+        A text is the reason why it must not start.
+        """
         folder = SessionFolder(root=self._settings.sessions_root / order.session)
         order = _from_what_is_left(order, folder)
         traceparent = self._traceparent()
@@ -110,6 +112,8 @@ class SessionActivities:
         )
         planned = self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
         brief, _, _ = await asyncio.gather(planned, self._doors.open(door), recorded)
+        if brief.refusal:
+            return brief.refusal
         if brief.plan.domains:  # most sessions go nowhere, and do not wait for this
             await self._doors.open(door.model_copy(update={"domains": brief.plan.domains}))
         call = command(brief.plan)
@@ -121,8 +125,8 @@ class SessionActivities:
             env=call.env,
             prompt=call.stdin,
             read_only=brief.read_only,
-            limits=order.tier.limits,
-            timeout_s=order.tier.timeout_s,
+            limits=brief.plan.tier.limits,
+            timeout_s=brief.plan.tier.timeout_s,
             labels={"workflow": order.workflow_id, "incident": order.incident, "tier": str(order.tier.tier)},
         )
         return await self._engine.start_or_attach(launch)
@@ -181,6 +185,12 @@ class SessionActivities:
             retry_after_s=verdict.retry_after_s,
             lines=copy.lines,
         )
+
+    async def _refused(self, order: SessionOrder, why: str) -> SessionOutcome:
+        outcome = SessionOutcome(
+            session=order.session, attempt=order.attempt, status=SessionStatus.REFUSED, message=self._redact(why)
+        )
+        return await self._ended(outcome)
 
     async def _ended(self, outcome: SessionOutcome) -> SessionOutcome:
         ended = outcome.model_copy(update={"ended_at": self._clock.now()})

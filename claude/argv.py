@@ -43,6 +43,7 @@ class SessionPlan(Value):
     credential_kind: str  # api_key | oauth: the placeholder must be of the kind that the gateway will put in
     claude_config: Path
     add_dirs: tuple[Path, ...] = ()
+    tools: tuple[str, ...] = BUILT_IN_TOOLS
     domains: tuple[str, ...] = ()  # where it may go; without any there is no proxy to ask
     traceparent: str = ""
     otel: bool = False
@@ -93,7 +94,7 @@ def _argv(plan: SessionPlan) -> tuple[str, ...]:
         "--strict-mcp-config",
         *("--mcp-config", json.dumps({"mcpServers": {SERVER: {"type": "http", "url": f"{DOOR_URL}/mcp"}}})),
         *("--permission-mode", "dontAsk"),
-        *("--tools", ",".join(BUILT_IN_TOOLS)),
+        *("--tools", ",".join(plan.tools)),
         *("--allowedTools", ",".join(READ_TOOLS)),
         *withheld,
         "--disable-slash-commands",

@@ -72,6 +72,18 @@ class InventoryProblem(Value):
         return f"{where}: {self.message}. Fix: {self.fix}"
 
 
+class ContainerRules(Value):
+    """What a repository's `.claude/container.yaml` leaves to sessions for its services; None: what their tier gives."""
+
+    tools: tuple[str, ...] | None = None
+    memory_mb: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+    disk_mb: int | None = None
+    timeout_s: float | None = None
+    unusable: str = ""  # why the file cannot be used; then no session for its services starts
+
+
 class RepositoryNotes(Value):
     """What a repository says in prose, given to sessions as untrusted context."""
 
@@ -80,6 +92,7 @@ class RepositoryNotes(Value):
     manifest: str = ""
     checks: tuple[str, ...] = ()  # file names
     playbooks: tuple[str, ...] = ()
+    container: ContainerRules = ContainerRules()
     domains: tuple[str, ...] = ()  # where sessions for its services wish to go, see policy/egress.py
 
 

@@ -68,7 +68,9 @@ async def compose(
         sessions_root=settings.home / "sessions", scripted=settings.scripted, credential_kind=settings.credential_kind
     )
     return Activities(
-        patrol=PatrolActivities(RepositorySource(settings.repos_dir), prober, health, escalations, clock),
+        patrol=PatrolActivities(
+            RepositorySource(settings.repos_dir, settings.session_image), prober, health, escalations, clock
+        ),
         probes=ProbeActivities(prober, health, clock),
         records=RecordActivities(incidents, scripted=settings.scripted),
         ledger_records=LedgerRecordActivities(incidents, clock),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapters.inventory.compose import FILES, read_compose
-from adapters.inventory.container_yaml import CONTAINER_FILE, allowed_domains
+from adapters.inventory.container_yaml import CONTAINER_FILE, ContainerFile, read_container
 from adapters.inventory.draft import ALLOWED, POSSIBLE, Draft, Found
 from adapters.inventory.files import RepositoryFiles, UnusableFileError
 from adapters.inventory.interpolation import dotenv
@@ -13,11 +13,11 @@ from adapters.inventory.manifest import MANIFEST, Entry, Manifest, parse
 from domain.action import ActionKind
 from domain.health import ContainerProbe, ProbeSpec, UnitProbe
 from domain.ids import canonical_name, service_id
-from domain.inventory import InventoryProblem, Limits, RepositoryNotes, ServiceKind
+from domain.inventory import ContainerRules, InventoryProblem, Limits, RepositoryNotes, ServiceKind
 
 
-def read_repository(folder: Path) -> tuple[Found, RepositoryNotes]:
-    """Never raises for what a repository holds."""
+def read_repository(folder: Path, image: str = "") -> tuple[Found, RepositoryNotes]:
+    """Never raises for what a repository holds. `image`: the owner's session image."""
     files, found = RepositoryFiles(folder), Found()
     text = _read(files, MANIFEST, found)
     manifest = parse(files.name, text) if text is not None else Manifest()
@@ -33,17 +33,27 @@ def read_repository(folder: Path) -> tuple[Found, RepositoryNotes]:
                 fix="add a CLAUDE-OPS.md with front matter, or a compose file",
             )
         )
-    domains, wrong = allowed_domains(files.name, _read(files, CONTAINER_FILE, found) or "")
-    found.problems += wrong
+    container = _container(files, image, found)
     notes = RepositoryNotes(
         repository=files.name,
         path=str(files.root),
         manifest=manifest.prose,
         checks=files.markdown(".claude-ops/checks"),
         playbooks=files.markdown(".claude-ops/playbooks"),
-        domains=domains,
+        container=container.rules,
+        domains=container.domains,
     )
     return found, notes
+
+
+def _container(files: RepositoryFiles, image: str, found: Found) -> ContainerFile:
+    before = len(found.problems)
+    text = _read(files, CONTAINER_FILE, found)
+    if text is None and len(found.problems) > before:  # there is one, and nobody knows what it wants
+        return ContainerFile(rules=ContainerRules(unusable=found.problems[-1].line()))
+    container = read_container(files.name, text or "", image)
+    found.problems += container.problems
+    return container
 
 
 def _read(files: RepositoryFiles, relative: str, found: Found) -> str | None:

@@ -16,8 +16,9 @@ MAX_SERVICES = 10_000
 class RepositorySource:
     """Implements domain.ports.InventorySource over a folder whose sub-folders are repositories."""
 
-    def __init__(self, repos_dir: Path) -> None:
+    def __init__(self, repos_dir: Path, session_image: str = "") -> None:
         self._repos_dir = repos_dir
+        self._image = session_image
 
     async def read(self) -> Inventory:
         """Read everything anew, in a thread: a slow disk must not stop the process."""
@@ -29,7 +30,7 @@ class RepositorySource:
         notes: list[RepositoryNotes] = []
         for folder in self._folders(problems):
             try:
-                found, note = read_repository(folder)
+                found, note = read_repository(folder, self._image)
             except Exception as e:  # noqa: BLE001 - the contract: one repository must not take the others along
                 problems.append(_broken(folder.name, f"it could not be read: {type(e).__name__}: {e}"[:300]))
                 continue

@@ -5,6 +5,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
+class WrongValueError(ValueError):
+    """A validator's own words. `secret`: the value itself must not stand in a message."""
+
+    def __init__(self, message: str, fix: str, *, secret: bool = False) -> None:
+        super().__init__(message)
+        self.fix, self.secret = fix, secret
+
+
 def words_for(error: Mapping[str, Any]) -> str:
     """What is wrong."""
     kind = str(error["type"])
@@ -18,6 +26,11 @@ def words_for(error: Mapping[str, Any]) -> str:
         return f"'{context.get('tag', '')}' is no kind of probe"
     if kind == "union_tag_not_found":
         return "a probe needs a 'kind'"
+    told = context.get("error")
+    if isinstance(told, WrongValueError) and told.secret:
+        return str(told)
+    if kind == "model_type":
+        return f"{given} cannot be used: fields are expected here"
     if kind == "string_pattern_mismatch":
         return f"{given} has characters that are not allowed here"
     message = str(error["msg"]).removeprefix("Value error, ")
@@ -29,6 +42,9 @@ def fix_for(error: Mapping[str, Any], known: Iterable[str]) -> str:
     kind = str(error["type"])
     context: Mapping[str, Any] = error.get("ctx") or {}
     name = str(error["loc"][-1]) if error["loc"] else ""
+    told = context.get("error")
+    if isinstance(told, WrongValueError):
+        return told.fix
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(name, list(known), n=1)
         return f"did you mean '{near[0]}'?" if near else "remove it"
@@ -38,6 +54,8 @@ def fix_for(error: Mapping[str, Any], known: Iterable[str]) -> str:
         return f"use one of {context.get('expected_tags', '')}"
     if kind == "union_tag_not_found":
         return "add 'kind: http' (or tcp, dns, tls, container, unit, postgres, redis, command)"
+    if kind == "model_type":
+        return "write a field a line, each as 'name: value'"
     if kind in {"enum", "literal_error"}:
         return f"use {context.get('expected', '')}"
     if kind == "string_pattern_mismatch":

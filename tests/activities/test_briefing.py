@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import pytest
 
-from activities.briefing import Briefing, Texts, Ways
+from activities.briefing import Briefed, Briefing, Texts, Ways
 from claude.library import library
 from domain.action import ActionKind
 from domain.ids import IncidentId, ServiceId, SessionId
-from domain.inventory import Inventory, RepositoryNotes, Service, ServiceKind
+from domain.inventory import ContainerRules, Inventory, RepositoryNotes, Service, ServiceKind
 from domain.ports import IncidentBrief, SessionFolder
 from domain.session import SessionOrder, TierSettings
 
@@ -29,8 +29,18 @@ def service(name: str, repository: str) -> Service:
 INVENTORY = Inventory(
     services=(service("web", "shop"), service("mail", "office")),
     repositories=(
-        RepositoryNotes(repository="shop", path="/repos/shop", domains=("shop.example.org",)),
-        RepositoryNotes(repository="office", path="/repos/office", domains=("office.example.org",)),
+        RepositoryNotes(
+            repository="shop",
+            path="/repos/shop",
+            domains=("shop.example.org",),
+            container=ContainerRules(memory_mb=512, timeout_s=30, tools=("Read", "Bash")),
+        ),
+        RepositoryNotes(
+            repository="office",
+            path="/repos/office",
+            domains=("office.example.org",),
+            container=ContainerRules(unusable="office/.claude/container.yaml: not YAML"),
+        ),
     ),
 )
 
@@ -49,6 +59,10 @@ class Records:
 
 
 async def domains(ways: Ways, *, tier: int = 2, playbook_tier: int = 3, failing: str = "local/web") -> tuple[str, ...]:
+    return (await briefed(ways, tier=tier, playbook_tier=playbook_tier, failing=failing)).plan.domains
+
+
+async def briefed(ways: Ways, *, tier: int = 2, playbook_tier: int = 3, failing: str = "local/web") -> Briefed:
     texts = Texts(
         tiers={tier: "text"},
         library=library({}, {"pull.md": PLAYBOOK.format(tier=playbook_tier)}),
@@ -59,8 +73,7 @@ async def domains(ways: Ways, *, tier: int = 2, playbook_tier: int = 3, failing:
     order = SessionOrder(
         session=SessionId("s"), incident=IncidentId("i"), workflow_id="w", workflow_run_id="r", tier=settings
     )
-    briefed = await Briefing(records, records, texts, ways).plan(order, SessionFolder(root=Path("/s")), "api_key", "")
-    return briefed.plan.domains
+    return await Briefing(records, records, texts, ways).plan(order, SessionFolder(root=Path("/s")), "api_key", "")
 
 
 async def test_nothing_is_named_unless_somebody_names_it():
@@ -78,3 +91,16 @@ async def test_the_owners_list_is_for_all_and_a_repositorys_for_its_own_services
 @pytest.mark.parametrize(("tier", "named"), [(1, ()), (2, ("registry.example.org",))])
 async def test_a_playbooks_places_are_for_sessions_that_may_use_it(tier: int, named: tuple[str, ...]):
     assert await domains(Ways(), tier=tier, playbook_tier=2) == named
+
+
+async def test_a_repositorys_file_takes_away_from_sessions_for_its_own_services_only():
+    shop = (await briefed(Ways())).plan
+    assert (shop.tier.limits.memory_mb, shop.tier.timeout_s, shop.tools) == (512, 30, ("Read",))
+    everything = (await briefed(Ways(), failing="")).plan
+    assert (everything.tier.limits.memory_mb, everything.tier.timeout_s) == (1024, 60)
+    assert everything.tools == ("Read", "Grep", "Glob")
+
+
+async def test_a_file_that_cannot_be_used_holds_its_own_sessions_back():
+    assert (await briefed(Ways())).refusal == ""
+    assert "container.yaml" in (await briefed(Ways(), failing="local/mail")).refusal
