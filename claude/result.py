@@ -61,6 +61,7 @@ def classify(
 
 # What happened to it, and what to do about it.
 _OURS: dict[EndReason, tuple[SessionStatus, Bound, str, str]] = {
+    "fences": (SessionStatus.FAILED, "", "The session was not started", ""),
     "timeout": (
         SessionStatus.LIMIT,
         "time",

@@ -158,6 +158,7 @@ class Handle(Value):
 
 EndReason = Literal[
     "exited",  # by itself
+    "fences",  # never started: what the CLI is held by is not as it must be
     "timeout",
     "oom",
     "pids",

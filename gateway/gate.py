@@ -18,10 +18,12 @@ from gateway.session import MAX_JSON_BODY, SESSION, Session, bounded_body
 log = structlog.get_logger("gateway.gate")
 
 # StructuredOutput is how the CLI lets the model hand in its report.
-HARMLESS = frozenset({*READ_TOOLS, "Read", "Grep", "Glob", "StructuredOutput"})
+HARMLESS = frozenset({*READ_TOOLS, "StructuredOutput"})
+# Left to the CLI: it knows in which folders they may read. A word from here would let them read everywhere.
+CLI_DECIDES = frozenset({"Read", "Grep", "Glob"})
 TRY_AGAIN = "The gate could not decide now; nothing was done. Go on with looking and ask again in a minute."
 
-Decision = Literal["allow", "deny", "defer"]
+Decision = Literal["", "allow", "deny", "defer"]
 
 
 async def gate(request: web.Request) -> web.Response:
@@ -35,7 +37,7 @@ async def gate(request: web.Request) -> web.Response:
     except Exception:
         log.exception("gate failed", session=session.door.session)
         decision, reason = "deny", TRY_AGAIN
-    return web.json_response(gate_answer(decision, reason))
+    return web.json_response(gate_answer(decision, reason) if decision else {})
 
 
 async def _decide(session: Session, request: web.Request) -> tuple[Decision, str]:
@@ -49,6 +51,8 @@ async def _decide(session: Session, request: web.Request) -> tuple[Decision, str
         return "deny", "the gate does not understand this call"
     if call.tool_name in HARMLESS:
         return "allow", "read-only"
+    if call.tool_name in CLI_DECIDES:
+        return "", ""
     if call.tool_name != ACT_TOOL:
         return _deny(session, call, "this tool is not offered here")
     if session.door.tier < LOWEST_ACTING_TIER:

@@ -11,6 +11,7 @@ import psycopg
 
 from adapters.containers import image
 from adapters.containers.choice import container_engine, process_engine
+from adapters.containers.docker_host import DockerHost
 from adapters.database import server_binaries, server_place
 from adapters.engine import server as engine
 from config import claude_cli
@@ -66,7 +67,7 @@ async def session_image(settings: Settings) -> Sequence[Finding]:
     if settings.engine == "process":
         return []
     name = settings.session_image
-    match await image.state(settings):
+    match await image.state(DockerHost(settings.docker_host), name):
         case "missing":
             return [warn("session image", f"{name} is not built yet", "tiercel image build")]
         case "older":

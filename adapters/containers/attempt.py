@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adapters.containers import files, seccomp
+from adapters.containers import files, rules, seccomp
 from adapters.containers.output import MAX_STREAM_BYTES
+from claude.managed import as_text
 from domain.errors import TransientError
 from domain.ids import SessionId
 from domain.ports import EndReason, ExitState, Handle, Launch, SessionFolder
@@ -117,6 +118,8 @@ def spec(launch: Launch, mode: str, command: list[str], lease_s: float) -> dict[
         "env": launch.env,
         "cwd": str(folder.work),
         "socket": str(folder.socket),
+        "rules": rules.INSIDE if mode == "inside" else "",
+        "rules_text": as_text(),
         "port": DOOR_PORT,
         "door_url": DOOR_URL,
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from adapters.containers import attempt, container_spec, files, host
+from adapters.containers import attempt, container_spec, files, host, image
 from adapters.containers.docker_host import DockerHost
 from domain.errors import ConfigurationError, FatalError, TransientError
 from domain.ids import SessionId
@@ -56,8 +56,10 @@ class ContainerEngine:
         info = await self._docker.info()
         if info is None:
             return self._no("no Docker engine answers; start it, or use TIERCEL_ENGINE=process")
-        if not await self._has_image():
-            return self._no(f"the session image {self._image} is missing; {_BUILD_IT}")
+        state = await image.state(self._docker, self._image)
+        if state in {"missing", "older"}:
+            what = "is missing" if state == "missing" else "was made by another version"
+            return self._no(f"the session image {self._image} {what}; {_BUILD_IT}")
         return Isolation(
             engine=self.name,
             isolated=True,
@@ -199,13 +201,6 @@ class ContainerEngine:
             info = await self._docker.info() or {}
             self._rootless = any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
         return container_spec.session_uid(rootless=self._rootless)
-
-    async def _has_image(self) -> bool:
-        try:
-            await self._docker.call(lambda: self._docker.client().images.get(self._image))
-        except (ImageNotFound, TransientError):
-            return False
-        return True
 
     # ------------------------------------------------------------ look and end
 

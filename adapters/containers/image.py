@@ -43,10 +43,10 @@ def inputs_digest() -> str:
     return digest.hexdigest()
 
 
-async def state(settings: Settings) -> State:
-    """Whether sessions would run in the image of this version. Builds and changes nothing."""
+async def state(docker_host: DockerHost, name: str) -> State:
+    """Whether the image `name` is the session image of this version. Builds and changes nothing."""
     try:
-        image = await _image(DockerHost(settings.docker_host), settings.session_image)
+        image = await _image(docker_host, name)
     except TransientError:
         return "no engine"
     if image is None:

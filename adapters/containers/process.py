@@ -87,6 +87,7 @@ class ProcessEngine:
                     "command": [sandbox.CLI_INSIDE, *launch.argv],
                     "bwrap": str(self._bwrap),
                     "bwrap_args": sandbox.arguments(launch, binary, self._options),
+                    "rules": str(sandbox.RULES),
                 }
             attempt.mark_on_host(folder)
             files.write_atomic(str(folder / files.LAUNCH), plan, durable=False)

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from adapters.containers import cgroup, files
+from adapters.containers import cgroup, files, rules
 from adapters.containers.bounds import Bounds
 from adapters.containers.cgroup import Group
 from adapters.containers.output import Output
@@ -83,12 +83,7 @@ class Runner:
         self._group = None if spec.mode == "inside" else self._make_group()
         bounds = Bounds(spec, output, self._group)
         try:
-            listener = self._own_listener()
-            process = spawn(spec, output, self._group)
-            self._sign(process.inner, bounds.how)
-            self._open_door(process, listener)
-            output.start()
-            code, reason, detail = self._watch(process, bounds)
+            code, reason, detail = self._live(output, bounds)
         except (OSError, RuntimeError) as e:
             detail = str(e)
         if not self._kill_all():
@@ -98,6 +93,17 @@ class Runner:
         if self._group is not None:
             self._group.remove()
         files.write_atomic(spec.path(files.EXIT), {"code": code, "reason": reason, "detail": detail}, keep=True)
+
+    def _live(self, output: Output, bounds: Bounds) -> tuple[int | None, str, str]:
+        spec = self._spec
+        if spec.rules and (why_not := rules.objection(spec.rules, spec.rules_text, container=spec.mode == "inside")):
+            return None, "fences", why_not
+        listener = self._own_listener()
+        process = spawn(spec, output, self._group)
+        self._sign(process.inner, bounds.how)
+        self._open_door(process, listener)
+        output.start()
+        return self._watch(process, bounds)
 
     def _make_group(self) -> Group | None:
         name = f"tiercel-{self._spec.runner.replace('/', '-')}"

@@ -6,6 +6,7 @@ programs read-only, the CLI, and the session's own `config` and `work`. The door
 
 from pathlib import Path
 
+from adapters.containers import rules
 from domain.ports import Launch
 
 CLI_INSIDE = "/opt/tiercel/claude"
@@ -13,6 +14,7 @@ SESSION_ID = "1000"  # uid and gid as the session sees them
 TMP_BYTES = 512 << 20
 
 _ETC = Path(__file__).parent / "etc"
+RULES = Path(__file__).resolve().parents[2] / "deploy" / "session" / "managed-settings.json"
 _OURS = ("passwd", "group", "hosts", "nsswitch.conf")  # instead of the host's, which tell who works here
 _HOST_ETC = (
     "ld.so.cache",
@@ -56,7 +58,7 @@ def arguments(launch: Launch, binary: Path, options: frozenset[str]) -> list[str
         args += ["--disable-userns"]
     args += _environment(launch.env) + _system()
     args += ["--size", str(TMP_BYTES)] * ("--size" in options) + ["--tmpfs", "/tmp"]  # noqa: S108  inside the sandbox
-    args += ["--ro-bind", str(binary.resolve()), CLI_INSIDE]
+    args += ["--ro-bind", str(binary.resolve()), CLI_INSIDE, "--ro-bind", str(RULES), rules.INSIDE]
     for path in launch.read_only:
         args += ["--ro-bind", str(path), str(path)]
     for path in (folder.claude_config, folder.work):

@@ -44,6 +44,8 @@ class Spec:
         self.socket = str(raw["socket"])
         self.port = int(raw["port"])
         self.door_url = str(raw["door_url"])
+        self.rules = str(raw["rules"])  # the CLI's managed settings as the runner sees them; empty: there is no wall
+        self.rules_text = str(raw["rules_text"])
         self.bwrap = str(raw.get("bwrap", ""))
         self.bwrap_args = [str(part) for part in raw.get("bwrap_args", ())]
 

@@ -9,16 +9,19 @@ from adapters.actions.router import EffectRouter
 from adapters.inventory.source import RepositorySource
 from adapters.probes.runner import ProbeRunner
 from config.clock import SystemClock
-from config.settings import Settings, load
+from config.settings import Settings
 from demo.container import CONTAINER_KILLED, board
 from domain.action import ActionKind, ActionState
 from domain.health import ProbeStatus
+from tests.adapters.containers.conftest import docker_engine
 from tests.support.demo_host import action
+
+__all__ = ["docker_engine"]
 
 
 @pytest.mark.docker
-async def test_it_is_declared_probed_killed_and_started_again(tmp_path: Path) -> None:
-    settings, repos = load(), tmp_path / "repos"
+async def test_it_is_declared_probed_killed_and_started_again(docker_engine: Settings, tmp_path: Path) -> None:
+    settings, repos = docker_engine, tmp_path / "repos"
     repos.mkdir()
     tmp_path.chmod(0o755)
     async with board(tmp_path / "board", repos, settings) as name:

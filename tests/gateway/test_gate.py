@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from claude.gate import READ_TOOLS
 from domain.errors import EngineUnavailableError
 from domain.ports import Door
 from gateway.session import MAX_WISHES
@@ -69,14 +70,22 @@ async def test_an_escalation_that_does_not_answer_in_time_is_a_denial(tmp_path: 
         assert (await ask(await room.open(), ACT))[0] == "deny"
 
 
-@pytest.mark.parametrize(
-    "tool",
-    ["mcp__tiercel__services", "mcp__tiercel__probe", "mcp__tiercel__logs", "Read", "Grep", "Glob", "StructuredOutput"],
-)
+@pytest.mark.parametrize("tool", [*READ_TOOLS, "StructuredOutput"])
 async def test_looking_is_allowed_without_asking(tmp_path: Path, tool: str):
     async with gateway.room(tmp_path) as room:
         assert (await ask(await room.open(tier=1), {**ACT, "tool_name": tool}))[0] == "allow"
     assert room.broker.considered == []
+
+
+@pytest.mark.parametrize("tool", ["Read", "Grep", "Glob"])
+async def test_where_files_may_be_read_is_left_to_the_cli(tmp_path: Path, tool: str):
+    call = {**ACT, "tool_name": tool}
+    async with (
+        gateway.room(tmp_path) as room,
+        gateway.through(await room.open(tier=1)) as client,
+        client.post("/gate", json=call) as reply,
+    ):
+        assert (reply.status, await reply.json()) == (200, {})
 
 
 @pytest.mark.parametrize(

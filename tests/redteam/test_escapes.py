@@ -288,7 +288,8 @@ class Attack:
 async def attack(docker_engine: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Attack]:
     told = scenario(tmp_path_factory.mktemp("escapes") / "escapes.yaml")
     env = {"PYTHONPATH": str(HERE / "unfenced")}
-    async with outside(docker_engine.session_image) as out, theatre(told, PACE, env) as here:
+    pace = {**PACE, "session_image": docker_engine.session_image}
+    async with outside(docker_engine.session_image) as out, theatre(told, pace, env) as here:
         await here.all_up()
         await FAULTS["crashed"].inject(here.host)
         await over(here, await begun(here, "local/web", "warm: up", 2))  # the one restart that is allowed

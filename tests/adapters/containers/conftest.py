@@ -15,9 +15,9 @@ import pytest
 
 from adapters.containers.attempt import LEASE_S
 from adapters.containers.container import ContainerEngine
-from adapters.containers.image import build
+from adapters.containers.image import build, inputs_digest
 from adapters.containers.process import ProcessEngine
-from config.settings import Settings
+from config.settings import Settings, load, variable_of
 from domain.ids import SessionId
 from domain.ports import Engine, ExitState, Handle, Launch, SessionFolder
 
@@ -35,7 +35,10 @@ def _docker_answers() -> bool:
 
 @pytest.fixture(scope="session")
 def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A Docker engine with the session image: the machine's, else one that is started and stopped here."""
+    """A Docker engine with the session image: the machine's, else one that is started and stopped here.
+
+    The image has a name of its own, so that checkouts of different versions do not take it from each other.
+    """
     if not shutil.which("docker"):
         pytest.skip("no docker client")
     daemon = None
@@ -49,10 +52,11 @@ def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings
             if time.monotonic() > deadline or daemon.poll() is not None:
                 pytest.skip(f"dockerd did not start: see {log.name}")
             time.sleep(0.2)
-    settings = Settings()
     try:
-        asyncio.run(build(settings, print))
-        yield settings
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(variable_of("session_image"), f"tiercel-session:{inputs_digest()[:12]}")
+            asyncio.run(build(load(), print))
+            yield load()
     finally:
         if daemon is not None:
             daemon.terminate()

@@ -44,7 +44,7 @@ async def test_without_docker_auto_takes_processes(tmp_path: Path) -> None:
 
 @pytest.mark.docker
 async def test_with_docker_and_the_image_auto_takes_containers(tmp_path: Path, docker_engine: Settings) -> None:
-    engine = await choice.select(settings(tmp_path, "auto"), scripted=False)
+    engine = await choice.select(settings(tmp_path, "auto", session_image=docker_engine.session_image), scripted=False)
     assert engine.name == "container"
 
 

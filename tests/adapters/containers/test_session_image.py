@@ -17,8 +17,9 @@ from docker.errors import ImageNotFound
 
 from adapters.containers import image
 from adapters.containers.container import ContainerEngine
+from adapters.containers.docker_host import DockerHost
 from config.ports import free_ports
-from config.settings import Settings
+from config.settings import Settings, load
 from domain.errors import ConfigurationError
 from tests.adapters.containers.conftest import SHELL, Bench
 from worker.doctor_parts import session_image
@@ -66,10 +67,14 @@ def remove(client: Any, name: str) -> None:
         client.images.remove(name)
 
 
+async def state(settings: Settings) -> image.State:
+    return await image.state(DockerHost(settings.docker_host), settings.session_image)
+
+
 def labelled(client: Any, settings: Settings, label: str) -> None:
     """The session image once more, as if made from other files."""
     remove(client, settings.session_image)
-    text = f"FROM {Settings().session_image}\nLABEL {image.LABEL_INPUTS}={label}\n"
+    text = f"FROM {load().session_image}\nLABEL {image.LABEL_INPUTS}={label}\n"
     client.images.build(fileobj=io.BytesIO(text.encode()), tag=settings.session_image, rm=True)
 
 
@@ -94,23 +99,26 @@ async def test_it_says_what_it_is_doing_only_where_something_is_to_do(docker_eng
     assert said == [f"{docker_engine.session_image} is up to date"]
 
 
-async def test_the_doctor_tells_an_image_of_other_files_from_none(other: Settings, client: Any) -> None:
-    assert await image.state(other) == "missing"
+async def test_the_doctor_tells_an_image_of_other_files_from_none(other: Settings, client: Any, tmp_path: Path) -> None:
+    assert await state(other) == "missing"
     (missing,) = await session_image(other)
     assert (missing.level, missing.fix) == ("warn", "tiercel image build")
     labelled(client, other, "of-yesterday")
-    assert await image.state(other) == "older"
+    assert await state(other) == "older"
     (older,) = await session_image(other)
     assert (older.level, older.fix) == ("warn", "tiercel image build")
+    engine = ContainerEngine(tmp_path, "x", other.session_image, SHELL)
+    assert "another version" in (await engine.isolation()).how
+    assert not (await engine.isolation()).isolated
     labelled(client, other, '""')
-    assert await image.state(other) == "built elsewhere"
+    assert await state(other) == "built elsewhere"
 
 
 async def test_an_image_of_other_files_is_built_again_and_each_line_is_told(other: Settings, client: Any) -> None:
     labelled(client, other, "of-yesterday")
     said: list[str] = []
     await image.build(other, said.append)
-    assert await image.state(other) == "up to date"
+    assert await state(other) == "up to date"
     assert said[0] == f"building {other.session_image}"
     assert said[-1] == f"built {other.session_image}"
     assert [line for line in said if line.startswith("Step ")]
@@ -119,7 +127,7 @@ async def test_an_image_of_other_files_is_built_again_and_each_line_is_told(othe
 
 async def test_where_no_engine_answers_there_is_nothing_to_say(docker_engine: Settings) -> None:
     away = docker_engine.model_copy(update={"docker_host": f"tcp://127.0.0.1:{free_ports(1)[0]}"})
-    assert await image.state(away) == "no engine"
+    assert await state(away) == "no engine"
     assert await session_image(away) == []
 
 
@@ -130,7 +138,7 @@ async def test_a_build_that_fails_ends_with_its_own_words(
     monkeypatch.setattr(image, "FOLDER", tmp_path)
     with pytest.raises(ConfigurationError, match="about to fail"):
         await image.build(other, lambda _: None)
-    assert await image.state(other) == "missing"
+    assert await state(other) == "missing"
 
 
 def test_any_file_of_the_folder_makes_another_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +172,7 @@ def _with_buildkit() -> str:
 
 def test_buildkit_builds_it_too(other: Settings, tmp_path: Path) -> None:
     """Over the image itself, so that nothing has to be fetched again; the classic builder has made that one."""
-    over = f"BASE={Settings().session_image}"
+    over = f"BASE={load().session_image}"
     built = subprocess.run(
         [_with_buildkit(), "build", "--quiet", "--build-arg", over, "--tag", other.session_image, str(image.FOLDER)],
         env={**os.environ, "DOCKER_BUILDKIT": "1"},
