@@ -120,6 +120,7 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
     site = Site(
         settings=settings,
         insights=here.insights,
+        costs=here.costs,
         actions=here.actions,
         schedules=here.schedules,
         engine=here.engine,

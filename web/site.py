@@ -12,6 +12,7 @@ from web.assets import Asset
 from web.live.hub import Hub
 from web.rendering import Renderer
 from web.services.actions import Actions, Actor
+from web.services.costs import CostViews
 from web.services.engine_link import EngineLink
 from web.services.examinations import Examinations
 from web.services.insights import Insights
@@ -28,6 +29,7 @@ class Site:
 
     settings: Settings
     insights: Insights
+    costs: CostViews
     actions: Actions
     schedules: Schedules
     engine: EngineLink

@@ -175,6 +175,7 @@ def paths(size: int, middle: datetime) -> dict[str, str]:
         "services": "/services",
         "one service": "/services/nas/backup",
         "cooldowns": "/cooldowns",
+        "costs": "/costs?by=service",
         "audit": "/audit",
         "audit, one target": "/audit?target=local/rare",
         "audit, one actor": "/audit?actor=rare",

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 
 from adapters.database.audit import AuditStore
+from adapters.database.costs import CostReads
 from adapters.database.incidents import IncidentStore
 from adapters.database.logins import LoginStore
 from adapters.database.people import PeopleStore
@@ -19,6 +20,7 @@ from config.clock import SystemClock
 from config.settings import Settings
 from domain.ports import Clock
 from web.services.actions import PATIENCE_S, Actions
+from web.services.costs import CostViews
 from web.services.engine_link import EngineLink
 from web.services.examinations import Examinations
 from web.services.insights import Insights
@@ -35,6 +37,7 @@ class Services:
     settings: Settings
     reads: Reads
     insights: Insights
+    costs: CostViews
     actions: Actions
     schedules: Schedules
     engine: EngineLink
@@ -61,9 +64,10 @@ def services(settings: Settings, pool: Pool) -> Services:
     )
     schedules = Schedules(TemporalSchedules(engine.client, PATIENCE_S), engine, IncidentStore(pool), clock, settings)
     insights = Insights(reads, settings, clock)
+    costs = CostViews(CostReads(pool), settings, clock)
     look = EngineLook(engine.client, clock)
     examinations = Examinations(reads, engine, look, IncidentStore(pool), clock, settings)
-    return Services(settings, reads, insights, actions, schedules, engine, examinations, *accounts(pool, clock))
+    return Services(settings, reads, insights, costs, actions, schedules, engine, examinations, *accounts(pool, clock))
 
 
 def accounts(pool: Pool, clock: Clock, random: Random = secrets.token_bytes) -> tuple[Logins, People]:
