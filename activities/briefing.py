@@ -1,5 +1,6 @@
 """What a session is told, gathered from the record and the inventory."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,19 @@ class Ways(Value):
 class Briefing:
     """Composes prompts from what the record holds at this moment."""
 
-    def __init__(self, records: SessionRecords, health: HealthRecords, texts: Texts, ways: Ways | None = None) -> None:
+    def __init__(
+        self,
+        records: SessionRecords,
+        health: HealthRecords,
+        texts: Texts,
+        ways: Ways | None = None,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._records = records
         self._health = health
         self._texts = texts
         self._ways = ways or Ways()
+        self._redact = redact
 
     async def plan(self, order: SessionOrder, folder: SessionFolder, credential_kind: str, traceparent: str) -> Briefed:
         """Everything that one process of a session needs to know. Telemetry is on where there is a trace to join."""
@@ -73,8 +82,8 @@ class Briefing:
             attempt=order.attempt,
             tier=tightened.tier,
             resume=order.resume,
-            system_prompt=prompts.system,
-            prompt=prompts.user,
+            system_prompt=self._redact(prompts.system),
+            prompt=self._redact(prompts.user),
             report_schema=self._texts.report_schema,
             credential_kind=credential_kind,
             claude_config=folder.claude_config,

@@ -6,14 +6,17 @@ a workflow would count as a deadlock there.
 
 import atexit
 import logging
+import os
 import queue
 import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TextIO, cast
+from urllib.parse import unquote, urlsplit
 
 import structlog
+from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.settings import Settings
@@ -37,6 +40,7 @@ _QUIET = (
     "psycopg.pool",
 )
 _QUEUE_LINES = 20_000
+PROBE_SECRETS = "TIERCEL_PROBE_"  # passwords that the inventory names and does not hold
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -44,11 +48,23 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
 
 
-def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """Every secret value that a process may know, for redaction."""
-    kept = (settings.anthropic_api_key, settings.claude_oauth_token, settings.apprise_urls)
-    values = [secret.get_secret_value() for secret in kept if secret is not None]
-    return tuple(part for value in values for part in (value, *re.split(r"[\s,]+", value)) if part)
+def secrets_of(settings: Settings, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Every secret value that a process may know, for redaction: of settings, in addresses, and of probes."""
+    fields = (getattr(settings, name) for name in type(settings).model_fields)
+    values = [field.get_secret_value() for field in fields if isinstance(field, SecretStr)]
+    env = os.environ if environ is None else environ
+    values += [value for name, value in env.items() if name.startswith(PROBE_SECRETS)]
+    parts = [part for value in values for part in (value, *re.split(r"[\s,]+", value)) if part]
+    return tuple(dict.fromkeys((*parts, *(p for part in parts for p in _passwords(part)))))
+
+
+def _passwords(text: str) -> list[str]:
+    """The password inside of an address, as it is written and as it is meant."""
+    try:
+        password = urlsplit(text).password or ""
+    except ValueError:
+        return []
+    return [p for p in (password, unquote(password)) if p]
 
 
 def configure(

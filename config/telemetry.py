@@ -7,7 +7,7 @@ process only with what `config.telemetry_policy` lets through.
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -54,7 +54,7 @@ class Telemetry:
             self.provider.shutdown()
 
 
-def start(process: str, environ: Mapping[str, str] | None = None) -> Telemetry:
+def start(process: str, environ: Mapping[str, str] | None = None, secrets: Iterable[str] = ()) -> Telemetry:
     """Set up telemetry for one process: `worker`, `gateway`, `web`, `cli`. Its service.name is `tiercel-<process>`.
 
     Raises ConfigurationError where the environment asks for something that is not offered.
@@ -63,7 +63,7 @@ def start(process: str, environ: Mapping[str, str] | None = None) -> Telemetry:
     endpoint = endpoint_of(env)
     if not endpoint:
         return Telemetry()
-    provider = _provider(process, endpoint, _timeout(env))
+    provider = _provider(process, endpoint, _timeout(env), secrets)
     trace.set_tracer_provider(provider)
     return Telemetry(provider)
 
@@ -95,7 +95,7 @@ def span(name: str, attributes: Mapping[str, str | int | float | bool] | None = 
         yield current
 
 
-def _provider(process: str, endpoint: str, timeout_s: float) -> "TracerProvider":
+def _provider(process: str, endpoint: str, timeout_s: float, secrets: Iterable[str]) -> "TracerProvider":
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -103,11 +103,12 @@ def _provider(process: str, endpoint: str, timeout_s: float) -> "TracerProvider"
 
     from config.telemetry_policy import SafeExporter
     from config.tracing import id_generator
+    from policy.redaction import redactor
 
     provider = TracerProvider(
         resource=Resource.create({"service.name": f"tiercel-{process}"}), id_generator=id_generator()
     )
-    exporter = SafeExporter(OTLPSpanExporter(endpoint=endpoint, timeout=timeout_s))
+    exporter = SafeExporter(OTLPSpanExporter(endpoint=endpoint, timeout=timeout_s), redactor(secrets))
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=FLUSH_EVERY_MS))
     # A collector that is down is told once per batch, not once per attempt.
     logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)

@@ -1,6 +1,7 @@
 """Turns what a model wrote into an ActionRequest, strictly, and carries it to the escalation within bounds."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator
@@ -52,7 +53,9 @@ class ActArguments(Declared):
         return value
 
 
-def action_request(session: SessionId, tool_use_id: object, arguments: object) -> ActionRequest | str:
+def action_request(
+    session: SessionId, tool_use_id: object, arguments: object, redact: Callable[[str], str]
+) -> ActionRequest | str:
     """The request, or one sentence that says what is wrong with it."""
     if not isinstance(tool_use_id, str) or not 0 < len(tool_use_id) <= MAX_TOOL_USE_ID or not tool_use_id.isprintable():
         return "the call carries no tool-use id, so it cannot be told from a repetition"
@@ -60,13 +63,16 @@ def action_request(session: SessionId, tool_use_id: object, arguments: object) -
         asked = ActArguments.model_validate(arguments)
     except ValidationError as e:
         return "invalid arguments: " + "; ".join(_problem(dict(p)) for p in e.errors()[:5])
+    params = json.dumps(asked.params, ensure_ascii=False)
+    if redact(params) != params:
+        return "invalid arguments: params: they hold a secret, which no action may carry"
     return ActionRequest(
         session=session,
         tool_use_id=tool_use_id,
         kind=asked.kind,
         target=asked.target,
         params=asked.params,
-        reason=asked.reason,
+        reason=redact(asked.reason),  # it goes into histories, pages, messages and exports
     )
 
 

@@ -57,7 +57,7 @@ async def _decide(session: Session, request: web.Request) -> tuple[Decision, str
         return _deny(session, call, "this tool is not offered here")
     if session.door.tier < LOWEST_ACTING_TIER:
         return _deny(session, call, f"tier {session.door.tier} only observes; report and escalate")
-    asked = action_request(session.door.session, call.tool_use_id, call.tool_input)
+    asked = action_request(session.door.session, call.tool_use_id, call.tool_input, session.behind.redact)
     if isinstance(asked, str):
         return _deny(session, call, asked)
     if not session.may_wish(asked.tool_use_id):

@@ -18,7 +18,7 @@ from adapters.doors.paths import listen
 from adapters.engine.broker import TemporalBroker
 from config import telemetry
 from config.clock import SystemClock
-from config.logging import configure, logger
+from config.logging import configure, logger, secrets_of
 from config.settings import Settings, load
 from config.temporal import connect
 from domain.errors import ConfigurationError, TiercelError
@@ -61,7 +61,7 @@ def main() -> None:
     except ConfigurationError as e:
         sys.exit(_say(str(e), 2))
     configure(settings, "gateway")
-    running = telemetry.start("gateway")
+    running = telemetry.start("gateway", secrets=secrets_of(settings))
     try:
         asyncio.run(serve(settings, os.environ))
     except TiercelError as e:

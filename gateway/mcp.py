@@ -147,7 +147,7 @@ async def _act(request: web.Request, session: Session, rpc: int | str, params: d
 def _checked(session: Session, pending: _Pending) -> ActionRequest | str:
     if session.door.tier < LOWEST_ACTING_TIER:
         return f"tier {session.door.tier} only observes; report and escalate"
-    asked = action_request(session.door.session, pending.tool_use_id, pending.arguments)
+    asked = action_request(session.door.session, pending.tool_use_id, pending.arguments, session.behind.redact)
     if isinstance(asked, ActionRequest) and not session.may_wish(asked.tool_use_id):
         return TOO_MANY_WISHES
     return asked

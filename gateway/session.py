@@ -27,7 +27,7 @@ from gateway.outside import Outside, RealOutside
 from gateway.purse import Purse
 from gateway.reads import Reads
 from gateway.recorder import Recorder
-from policy.redaction import redactor
+from policy.redaction import redacted, redactor
 
 log = structlog.get_logger("gateway.session")
 
@@ -77,6 +77,7 @@ class Behind:
     clock: Clock
     new_id: Callable[[], str]
     tracer: Tracer
+    redact: Callable[[str], str] = field(default_factory=redactor)
     outside: Outside = field(default_factory=RealOutside)
     limits: DoorLimits = field(default_factory=DoorLimits)
     memory: Memory = field(default_factory=Memory)
@@ -87,7 +88,6 @@ class Behind:
     progress_s: float = 5.0
     window: DockerWindow | None = None
     sight: Sight | None = None
-    redact: Callable[[str], str] = field(default_factory=redactor)
     present: Callable[[], frozenset[Need]] = lambda: frozenset({Need.NOTHING})
 
 
@@ -147,10 +147,11 @@ class Session:
     def audit(self, key: str, action: str, target: str, detail: dict[str, object]) -> None:
         """Write one audit entry in the background."""
         at, actor, records = self.behind.clock.now(), self.door.session, self.behind.records
-        incident = {"incident": self.door.incident, "tier": self.door.tier}
+        clean = self.behind.redact
+        told: dict[str, object] = {"incident": self.door.incident, "tier": self.door.tier, **redacted(detail, clean)}
 
         async def write() -> None:
-            await records.audit(key, at, "session", actor, action, target, {**incident, **detail})
+            await records.audit(key, at, "session", actor, action, clean(target), told)
 
         self.behind.recorder.put(f"audit {action}", write, actor)
 

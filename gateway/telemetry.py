@@ -8,10 +8,10 @@ import structlog
 from aiohttp import web
 
 from gateway.session import SESSION, Behind, bounded_body
+from gateway.telemetry_filter import SIGNALS, filtered
 
 log = structlog.get_logger("gateway.telemetry")
 
-SIGNALS = frozenset({"traces", "logs", "metrics"})
 MAX_BODY = 4 << 20
 MAX_WAITING = 64
 FORWARD_S = 5.0
@@ -31,10 +31,15 @@ class Telemetry:
         body = await bounded_body(request, MAX_BODY)
         if body is None:
             return web.Response(status=413)
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return web.Response(status=415)  # what is packed cannot be looked through; the CLI packs nothing
         behind = request.config_dict[SESSION].behind
         if behind.otlp_endpoint and len(self._waiting) < MAX_WAITING:
-            headers = {n: request.headers[n] for n in ("Content-Type", "Content-Encoding") if n in request.headers}
-            task = asyncio.create_task(_forward(behind, signal, body, headers))
+            clean = filtered(signal, request.content_type, body, behind.redact)
+            if clean is None:
+                return web.Response(status=400)
+            headers = {"Content-Type": request.content_type}
+            task = asyncio.create_task(_forward(behind, signal, clean, headers))
             self._waiting.add(task)
             task.add_done_callback(self._waiting.discard)
         is_json = request.content_type == "application/json"

@@ -3,7 +3,8 @@
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 from urllib.parse import quote
 
 MASK = "[redacted]"
@@ -78,18 +79,21 @@ def _base64(raw: bytes) -> set[str]:
     return found | {text.replace("+", "-").replace("/", "_") for text in found}
 
 
-def redactor(secrets: Iterable[str] = ()) -> Callable[[str], str]:
-    """A function that removes the known `secrets` in every usual spelling, and whatever looks like a secret.
+class Redactor:
+    """Removes known secrets in every usual spelling, and whatever looks like a secret.
 
     Secrets under 6 characters are not looked for: they would tear holes into ordinary words.
     """
-    spelled = {s for secret in secrets if len(secret) >= 6 for s in spellings(secret)}
-    known = sorted((s for s in spelled if s not in MASK), key=lambda s: (-len(s), s))
-    exact = re.compile("|".join(re.escape(k) for k in known)) if known else None
 
-    def redact(text: str) -> str:
-        if exact is not None:
-            text = exact.sub(MASK, text)
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        spelled = {s for secret in secrets if len(secret) >= LEAST for s in spellings(secret)}
+        self.spelled = sorted((s for s in spelled if s not in MASK), key=lambda s: (-len(s), s))
+        self._exact = re.compile("|".join(re.escape(k) for k in self.spelled)) if self.spelled else None
+        self._torn = Torn(self.spelled)
+
+    def __call__(self, text: str) -> str:
+        if self._exact is not None:
+            text = self._exact.sub(MASK, text)
         if text.isascii():  # others have letters that a pattern takes for one of these
             lower = text.lower()
             if not any(hint in lower for hint in _HINTS):
@@ -100,7 +104,65 @@ def redactor(secrets: Iterable[str] = ()) -> Callable[[str], str]:
         text = _URL_PASSWORD.sub(rf"\1{MASK}\3", text)
         return _ASSIGNED.sub(rf"\1{MASK}", text)
 
-    return redact
+    def piece(self, text: str) -> str:
+        """As one line of several, where a known secret may begin, end, or go through."""
+        return self(self._torn.mask(self._exact.sub(MASK, text) if self._exact is not None else text))
+
+
+def redactor(secrets: Iterable[str] = ()) -> Redactor:
+    """See Redactor."""
+    return Redactor(secrets)
+
+
+LEAST = 6  # characters of a secret, and of a part of one that is looked for
+_MIDDLE = 12  # characters of a line that is nothing but a part of a secret
+_HEAD = re.compile(r"^[\s●!…←✗→>|]*")  # what a shown line begins with
+_ADDRESS = re.compile(r"(?i)(?::|%3a)(?:/|%2f|\\\\*/)")
+_END = re.compile(r"[\s…]*$")  # and ends with, where it was cut
+
+
+class Torn:
+    """Masks parts of known secrets at the edges of lines: wrapped base64, cut lines, text in pieces.
+
+    A part of fewer than 6 characters at the very edge stays. No secret can be put together from that.
+    """
+
+    def __init__(self, spelled: Sequence[str]) -> None:
+        self._begin: dict[str, list[str]] = {}
+        self._end: dict[str, list[str]] = {}
+        # The beginning of an address is an ordinary word: a line that ends in `postgresql` must stay as it is.
+        self._spelled = [s for s in spelled if len(s) > LEAST and not _ADDRESS.search(s)]
+        for s in self._spelled:
+            self._begin.setdefault(s[:LEAST], []).append(s)
+            self._end.setdefault(s[-LEAST:], []).append(s)
+        self._longest = max(map(len, spelled), default=0)
+
+    def mask(self, line: str) -> str:
+        """The line without parts of secrets at its two ends."""
+        if not self._spelled:
+            return line
+        head, tail = _HEAD.match(line), _END.search(line)
+        begin = head.end() if head else 0
+        end = max(begin, tail.start() if tail else len(line))
+        core = line[begin:end]
+        if _MIDDLE <= len(core) < self._longest and any(core in s for s in self._spelled):
+            return line[:begin] + MASK + line[end:]
+        core = self._without_end(self._without_begin(core))
+        return line[:begin] + core + line[end:]
+
+    def _without_begin(self, core: str) -> str:
+        """The line begins with the end of a secret: the longest such part goes."""
+        for at in range(min(len(core), self._longest), LEAST - 1, -1):
+            if any(s.endswith(core[:at]) for s in self._end.get(core[at - LEAST : at], ())):
+                return MASK + core[at:]
+        return core
+
+    def _without_end(self, core: str) -> str:
+        """The line ends with the beginning of a secret."""
+        for at in range(max(0, len(core) - self._longest), len(core) - LEAST + 1):
+            if any(s.startswith(core[at:]) for s in self._begin.get(core[at : at + LEAST], ())):
+                return core[:at] + MASK
+        return core
 
 
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
@@ -112,7 +174,7 @@ class LineRedactor:
     """Redacts text that comes line by line, where no single line of a private key looks like a secret."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
-        self._redact = redact
+        self._redact = redact.piece if isinstance(redact, Redactor) else redact
         self._left = 0
 
     def line(self, text: str) -> str:
@@ -124,3 +186,17 @@ class LineRedactor:
         if last is not None and not _KEY_ENDS.search(text, last.end()):
             self._left = _KEY_LINES
         return self._redact(text)
+
+
+def redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """Plain data with every text in it redacted, names too."""
+    match value:
+        case str():
+            return redact(value)
+        case Mapping():
+            pairs = cast("Mapping[object, object]", value).items()
+            return {redact(str(k)): redacted(v, redact) for k, v in pairs}
+        case list() | tuple():
+            return [redacted(v, redact) for v in cast("Sequence[object]", value)]
+        case _:
+            return value

@@ -17,6 +17,7 @@ from config.settings import Settings, load
 from domain.errors import ConfigurationError, TiercelError
 from domain.ids import SessionId
 from domain.session import OutputLine
+from policy.redaction import redactor
 from web import assets as static
 from web.app import create_app
 from web.formats import zone_of
@@ -47,7 +48,7 @@ async def run(settings: Settings) -> None:
         raise ConfigurationError(
             "DATABASE_URL is not set; start everything with `tiercel up`, or set it to the record's address"
         )
-    traces = telemetry.start("web")
+    traces = telemetry.start("web", secrets=logs.secrets_of(settings))
     async with AsyncExitStack() as stack:
         stack.callback(traces.stop)
         pool = await stack.enter_async_context(Pool(settings.database_url.get_secret_value()))
@@ -135,6 +136,7 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
         now=clock.now,
         temporal_ui=lambda: temporal_ui(settings),
         record_alive=listener.connected.is_set,
+        redact=redactor(logs.secrets_of(settings)),
     )
     return site, listener
 

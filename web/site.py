@@ -1,13 +1,14 @@
 """What the pages work with, put together once by main.py (or by a test)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from starlette.requests import HTTPConnection, Request
 
 from config.settings import Settings
 from domain.people import Who
+from policy.redaction import redactor
 from web.assets import Asset
 from web.live.hub import Hub
 from web.rendering import Renderer
@@ -42,6 +43,7 @@ class Site:
     now: Callable[[], datetime]
     temporal_ui: Callable[[], str]  # address of the Temporal UI, "" where there is none
     record_alive: Callable[[], bool]
+    redact: Callable[[str], str] = field(default_factory=redactor)  # for what leaves as a file
 
 
 def site_of(request: HTTPConnection) -> Site:

@@ -76,13 +76,17 @@ async def compose(
         ledger_records=LedgerRecordActivities(incidents, clock),
         permits=PermitActivities(ledger),
         actions=ActionActivities(effects, prober, health, incidents, clock, dry_run=settings.dry_run),
-        notices=NoticeActivities(notifier, notices, clock),
+        notices=NoticeActivities(notifier, notices, clock, redact),
         sessions=SessionActivities(
             engine,
             doors,
             sessions,
             Briefing(
-                sessions, health, texts, Ways(domains=settings.domains, by_repositories=settings.repository_domains)
+                sessions,
+                health,
+                texts,
+                Ways(domains=settings.domains, by_repositories=settings.repository_domains),
+                redact,
             ),
             session_settings,
             redact,

@@ -45,7 +45,7 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     redact = redactor(logs.secrets_of(settings))
     logs.configure(settings, "worker", redact=redact)
-    traces = telemetry.start("worker")
+    traces = telemetry.start("worker", secrets=logs.secrets_of(settings))
     async with AsyncExitStack() as stack:
         stack.callback(traces.stop)
         leases = asyncio.create_task(LeaseKeeper().run(settings.home / "sessions", stop))

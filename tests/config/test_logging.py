@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from config.logging import configure, logger
-from config.settings import Settings
+from config.logging import configure, logger, secrets_of
+from config.settings import Settings, load
 from domain.errors import TransientError
 
 KEY = "sk-ant-api03-abcdefgh12345678"
@@ -140,3 +140,17 @@ def test_a_fault_of_ours_is_one_line_and_any_other_keeps_its_traceback() -> None
     assert "error='no Postgres answers; start it'" in second
     assert "not expected" in third
     assert rest[0].startswith("Traceback")
+
+
+def test_every_secret_that_a_process_may_know_is_known_to_its_redaction() -> None:
+    settings = load(
+        {
+            "DATABASE_URL": "postgresql://app:p%40ss-word@db/app",
+            "ANTHROPIC_API_KEY": "sk-ant-" + "api03-x",
+            "TIERCEL_APPRISE_URLS": "tgram://123:abc/1,json://u:hunter2000@h/",
+        }
+    )
+    known = secrets_of(settings, {"TIERCEL_PROBE_DB": "of-a-probe", "HOME": "/root"})
+    for secret in ("p%40ss-word", "p@ss-word", "sk-ant-" + "api03-x", "tgram://123:abc/1", "hunter2000", "of-a-probe"):
+        assert secret in known
+    assert "/root" not in known

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from domain.errors import RecordUnavailableError
 from domain.inventory import Inventory
@@ -216,6 +218,7 @@ async def test_a_fault_behind_act_is_told_as_an_unknown_outcome(tmp_path: Path):
 
 async def test_telemetry_goes_to_the_collector_and_never_waits_for_it(tmp_path: Path):
     got: list[tuple[str, bytes, str | None]] = []
+    spans = ExportTraceServiceRequest(resource_spans=[ResourceSpans(schema_url="x")]).SerializeToString()
 
     async def collector(request: Any) -> Any:
         got.append((request.path, await request.read(), request.headers.get("x-tenant")))
@@ -228,7 +231,7 @@ async def test_telemetry_goes_to_the_collector_and_never_waits_for_it(tmp_path: 
         door = await room.open()
         async with gateway.through(door) as client:
             headers = {"Content-Type": "application/x-protobuf"}
-            async with asyncio.timeout(2), client.post("/otel/v1/traces", data=b"spans", headers=headers) as reply:
+            async with asyncio.timeout(2), client.post("/otel/v1/traces", data=spans, headers=headers) as reply:
                 assert reply.status == 200
             async with client.post("/otel/v1/secrets", data=b"x") as reply:
                 assert reply.status == 404
@@ -238,4 +241,4 @@ async def test_telemetry_goes_to_the_collector_and_never_waits_for_it(tmp_path: 
                 if got:
                     break
                 await asyncio.sleep(0.05)
-    assert got == [("/v1/traces", b"spans", "mine")]
+    assert got == [("/v1/traces", spans, "mine")]

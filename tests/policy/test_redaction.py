@@ -192,3 +192,59 @@ _LEAKS = (
 def test_looking_for_hints_first_finds_the_same(text: str) -> None:
     redact = redactor()
     assert redact("\u00e9 " + text) == "\u00e9 " + redact(text), "letters beyond ASCII take the way without hints"
+
+
+# ---------------------------------------------------------------- torn over lines
+
+LONG = "Zx81-" + "quite-Unlikely/Words+And=Signs"
+
+
+def lines_of(text: str) -> list[str]:
+    by_line = LineRedactor(redactor([LONG]))
+    return [by_line.line(line) for line in text.split("\n")]
+
+
+def parts_left(shown: list[str], spelled: str) -> list[str]:
+    """Parts of a secret, 6 characters and longer, that can still be read."""
+    return [p for p in (spelled[n : n + 6] for n in range(len(spelled) - 5)) if any(p in line for line in shown)]
+
+
+@given(st.integers(6, len(LONG) - 6), st.sampled_from(["", "● ", "← ", "  ", "> "]), st.sampled_from(["", " ", "…"]))
+def test_a_secret_torn_over_two_lines_is_gone_from_both(at: int, head: str, tail: str) -> None:
+    shown = lines_of(f"before {LONG[:at]}{tail}\n{head}{LONG[at:]} after")
+    assert parts_left(shown, LONG) == []
+    assert shown[0].startswith("before ")
+    assert shown[1].endswith(" after")
+
+
+@given(st.integers(0, 80), st.integers(12, 76), st.binary(max_size=2))
+def test_wrapped_base64_shows_nothing_of_it(before: int, width: int, shift: bytes) -> None:
+    encoded = base64.b64encode(b"#" * before + shift + LONG.encode() + b"#" * 30).decode()
+    start = -(-8 * (before + len(shift)) // 6)
+    spelled = encoded[start : 8 * (before + len(shift) + len(LONG)) // 6]
+    wrapped_ = [encoded[n : n + width] for n in range(0, len(encoded), width)]
+    shown = lines_of("\n".join(wrapped_))
+    at = {start // width, (start + len(spelled) - 1) // width}
+    # A part of fewer than 6 characters at an edge, or of fewer than 12 in a line of its own, cannot be told from words.
+    ends = [min((n + 1) * width, start + len(spelled)) - max(n * width, start) for n in at]
+    if all(size >= 12 for size in ends):
+        assert parts_left(shown, spelled) == []
+
+
+def test_a_line_that_was_cut_in_the_middle_of_a_secret_shows_no_half_of_it() -> None:
+    assert lines_of("→ run " + LONG[:20] + "…") == [f"→ run {MASK}…"]
+
+
+@given(st.text(max_size=80))
+@example(" ")
+@example("● …")
+def test_other_lines_stay_as_they_are(text: str) -> None:
+    by_line, plainly = LineRedactor(redactor([LONG])), redactor([LONG])
+    if not any(LONG[n : n + 6] in text for n in range(len(LONG))):
+        assert by_line.line(text) == plainly(text)
+
+
+def test_a_line_that_ends_in_the_scheme_of_an_address_stays() -> None:
+    by_line = LineRedactor(redactor(["postgresql://app:hunter2000@db/app"]))
+    assert by_line.line("it runs on postgresql") == "it runs on postgresql"
+    assert by_line.line("postgres") == "postgres"

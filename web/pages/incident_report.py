@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from policy.redaction import redacted
 from web import postmortem
 from web.errors import PageError
 from web.formats import zone_of
@@ -15,7 +16,7 @@ ENTRIES = 5000  # of the history
 async def handle(request: Request, incident: str) -> Response:
     """GET /incidents/{incident}.md."""
     view, site = await _view(request, incident), site_of(request)
-    text = postmortem.as_markdown(view, site.now(), zone_of(site.settings.timezone))
+    text = site.redact(postmortem.as_markdown(view, site.now(), zone_of(site.settings.timezone)))
     # As text/plain a browser shows it; the policy and nosniff keep it from ever being a page.
     headers = {**_headers(view, "md"), "content-type": "text/plain; charset=utf-8"}
     return Response(text, headers=headers)
@@ -24,7 +25,7 @@ async def handle(request: Request, incident: str) -> Response:
 async def handle_json(request: Request, incident: str) -> Response:
     """GET /incidents/{incident}.json."""
     view = await _view(request, incident)
-    return JSONResponse(postmortem.as_json(view), headers=_headers(view, "json"))
+    return JSONResponse(redacted(postmortem.as_json(view), site_of(request).redact), headers=_headers(view, "json"))
 
 
 async def _view(request: Request, incident: str) -> IncidentView:
