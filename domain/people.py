@@ -29,8 +29,8 @@ class Permission(StrEnum):
     OWN = "own"  # a person who is logged in, for their own account
     LOOK = "look"  # reads
     ACT = "act"  # approves, runs, notes, closes
-    MANAGE = "manage"  # settings, ledger resets
-    PEOPLE = "people"  # people and keys: never by a key, and the password must have been entered lately
+    MANAGE = "manage"  # settings, ledger resets; acts need a password entered lately
+    PEOPLE = "people"  # accounts and everybody's keys: as above, and never by a key
 
 
 class CodeKind(StrEnum):

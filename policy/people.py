@@ -20,6 +20,9 @@ SCOPE_MAY: dict[Scope, frozenset[Permission]] = {
     Scope.ADMIN: frozenset({Permission.OPEN, Permission.LOOK, Permission.ACT, Permission.MANAGE}),
 }
 PASSWORD_FRESH = timedelta(minutes=10)
+HARMFUL = frozenset(
+    {Permission.MANAGE, Permission.PEOPLE}
+)  # acts that ask for the password when it was entered long ago
 
 
 def refusal(who: Who, permission: Permission) -> str:

@@ -1,8 +1,8 @@
 """The one way in: who asks, and whether they may. Every route names its permission (routes.py), and this checks it."""
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
+from starlette.datastructures import FormData
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
@@ -10,7 +10,7 @@ from domain.errors import TiercelError
 from domain.people import OWNER, Permission, Who
 from policy import people as policy
 from policy.people import ABSOLUTE
-from web.errors import NotLoggedInError, PageError
+from web.errors import NotLoggedInError, PageError, PasswordNeededError
 from web.live.stream import Leave
 from web.security import SAFE, bearer, is_secure, root_path_of
 from web.services.logins import Entry, Visitor
@@ -18,6 +18,7 @@ from web.site import Site, site_of
 
 A_YEAR_S = 365 * 24 * 3600
 BROWSER_COOKIE = "tiercel_browser"
+PASSWORD_FIELD = "password_again"  # noqa: S105 - the name of a field
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,28 @@ async def require(connection: HTTPConnection, permission: Permission) -> None:
         await site.logins.refused(who, f"{connection.scope.get('method', 'WS')} {path}"[:200], reason)
         raise PageError(403, reason, "" if who.kind == "key" else "Ask an admin, or log in as somebody else.")
     acts = connection.scope.get("method", "") not in SAFE
-    if permission == Permission.PEOPLE and acts and policy.password_is_old(who, site.now()):
-        raise PageError(403, "Enter your password again first.", f"Open {confirm_address(connection)} and come back.")
+    if permission in policy.HARMFUL and acts:
+        await ask_password(connection)
+
+
+async def ask_password(connection: HTTPConnection) -> None:
+    """For harmful acts: a session whose password was entered long ago shows it once more.
+
+    What the form held is kept on the page that asks, so nothing has to be typed twice.
+    """
+    site, who = site_of(connection), connection.state.who
+    if not policy.password_is_old(who, site.now()):
+        return
+    form = await connection.form() if isinstance(connection, Request) else FormData()
+    typed = form.get(PASSWORD_FIELD)
+    message = ""
+    if isinstance(typed, str) and typed:
+        entry = await site.logins.confirm(who, typed, visitor_of(connection))
+        if entry.accepted:
+            return
+        message = entry.message
+    fields = tuple((k, v) for k, v in form.multi_items() if isinstance(v, str) and k != PASSWORD_FIELD)
+    raise PasswordNeededError(message, fields)
 
 
 async def identify(connection: HTTPConnection, *, count: bool = True) -> Who | None:
@@ -144,10 +165,3 @@ def visitor_of(connection: HTTPConnection) -> Visitor:
         user_agent=connection.headers.get("user-agent", "")[:300],
         browser=connection.cookies.get(BROWSER_COOKIE, "")[:200],
     )
-
-
-def confirm_address(connection: HTTPConnection, back: str = "") -> str:
-    """Where the password is entered again; afterwards `back`, a path of this site."""
-    root = str(connection.scope.get("root_path", ""))
-    path = root + str(connection.app.url_path_for("confirm_show"))
-    return f"{path}?{urlencode({'next': back})}" if back else path

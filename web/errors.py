@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from domain.errors import (
     ConfigurationError,
@@ -55,6 +55,15 @@ class NotLoggedInError(Exception):
         self.text = text
 
 
+class PasswordNeededError(Exception):
+    """A harmful act waits for the password. `text`: what was wrong with the one given; `fields`: what the form held."""
+
+    def __init__(self, text: str, fields: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(text)
+        self.text = text
+        self.fields = fields
+
+
 def answer(request: Request, status: int, text: str, fix: str = "") -> Response:
     """The message page. Needs neither record nor engine."""
     head, usual = HEADS.get(status, HEADS[500])
@@ -78,6 +87,17 @@ async def _not_logged_in(request: Request, error: Exception) -> Response:
     response = answer(request, 401, error.text or "Nobody is logged in here, or the session has ended.")
     response.headers["www-authenticate"] = 'Bearer realm="tiercel"'
     return response
+
+
+async def _password_needed(request: Request, error: Exception) -> Response:
+    """The same form once more, with a field for the password. htmx gets it where messages stand."""
+    assert isinstance(error, PasswordNeededError)  # noqa: S101
+    renderer = site_of(request).renderer
+    context = {"section": "", "live": False, "wrong": error.text, "fields": error.fields, "action": request.url.path}
+    if request.headers.get("hx-request") != "true":
+        return renderer.page(request, "confirm.html", context, 403)
+    headers = {"HX-Retarget": "#said", "HX-Reswap": "innerHTML", "cache-control": "no-store"}
+    return HTMLResponse(renderer.fragment(request, "_confirm.html", context), headers=headers)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -119,6 +139,7 @@ def add_handlers(app: FastAPI) -> None:
     """Register all of them; the most exact class wins."""
     app.add_exception_handler(PageError, _page_error)
     app.add_exception_handler(NotLoggedInError, _not_logged_in)
+    app.add_exception_handler(PasswordNeededError, _password_needed)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(RecordUnavailableError, _record)

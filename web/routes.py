@@ -10,6 +10,9 @@ from domain.people import Permission
 from web.access import Needs
 from web.pages import (
     about_show,
+    account_change,
+    account_show,
+    account_sign_out,
     approval_decide,
     approval_json,
     approval_show,
@@ -25,6 +28,9 @@ from web.pages import (
     incident_report,
     incident_show,
     incidents_list,
+    key_add,
+    key_revoke,
+    keys_list,
     login_enter,
     login_show,
     logout,
@@ -48,6 +54,9 @@ from web.pages import (
     setup_use,
     static_show,
     theme_choose,
+    user_act,
+    user_add,
+    users_list,
 )
 
 ROUTES: tuple[tuple[str, Permission, str, str, Callable[..., Any]], ...] = (
@@ -115,6 +124,16 @@ ROUTES: tuple[tuple[str, Permission, str, str, Callable[..., Any]], ...] = (
     ("logout",           Permission.OWN,      "POST", "/logout",                                        logout.handle),
     ("setup_show",       Permission.OPEN,     "GET",  "/setup",                                         setup_show.handle),
     ("setup_use",        Permission.OPEN,     "POST", "/setup",                                         setup_use.handle),
+    ("users_list",       Permission.PEOPLE,   "GET",  "/users",                                         users_list.handle),
+    ("user_add",         Permission.PEOPLE,   "POST", "/users",                                         user_add.handle),
+    ("user_act",         Permission.PEOPLE,   "POST", "/users/{name}/{act}",                            user_act.handle),
+    ("keys_list",        Permission.OWN,      "GET",  "/keys",                                          keys_list.handle),
+    ("key_add",          Permission.OWN,      "POST", "/keys",                                          key_add.handle),
+    ("key_revoke",       Permission.OWN,      "POST", "/keys/{key}/revoke",                             key_revoke.handle),
+    ("account_show",     Permission.OWN,      "GET",  "/account",                                       account_show.handle),
+    ("account_password", Permission.OWN,      "POST", "/account/password",                              account_change.handle_password),
+    ("account_pin",      Permission.OWN,      "POST", "/account/pin",                                   account_change.handle_pin),
+    ("account_sign_out", Permission.OWN,      "POST", "/account/sign-out",                              account_sign_out.handle),
 )  # fmt: skip
 
 
