@@ -7,8 +7,9 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from domain.action import ActionKind, ActionRequest
 from domain.base import Declared
-from domain.inventory import Inventory
-from domain.looking import LookingTool, looking_tool
+from domain.ids import LOCAL_NODE
+from domain.inventory import Inventory, ServiceKind
+from domain.looking import LOOKING_TOOLS, LookingTool, looking_tool
 from gateway.asking import LOWEST_ACTING_TIER
 from gateway.looking import table
 from gateway.observer import MAX_LOG_LINES, ToolAnswer, bounded
@@ -32,6 +33,7 @@ class _LogsOf(Declared):
 
 
 _SERVICE: dict[str, Any] = {"type": "string", "description": "A service id from `services`, such as local/web."}
+CONTAINER_LOGS = next(t for t in LOOKING_TOOLS if t.name == "container_logs")
 _READ_ONLY: dict[str, Any] = {"readOnlyHint": True, "openWorldHint": False}
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "services": {"type": "object", "properties": {}, "additionalProperties": False},
@@ -121,6 +123,9 @@ async def _looked(session: Session, tool: LookingTool, arguments: Mapping[str, A
             return await observer.probe(_Named.model_validate(arguments).service)
         case "logs":
             asked = _LogsOf.model_validate(arguments)
+            if sight is not None and sight.window is not None and await _is_container(session, asked.service):
+                # The same lines, without what the container's own variables call secret.
+                return await _looked(session, CONTAINER_LOGS, asked.model_dump())
             return await observer.logs(asked.service, asked.lines)
         case _:
             if sight is None:
@@ -128,6 +133,12 @@ async def _looked(session: Session, tool: LookingTool, arguments: Mapping[str, A
             async with session.look_slots:
                 inventory = await observer.inventory()
                 return await table.run(tool, arguments, sight, inventory or Inventory())
+
+
+async def _is_container(session: Session, spelling: str) -> bool:
+    inventory = await session.behind.observer.inventory()
+    service = inventory.resolve(spelling) if inventory else None
+    return service is not None and service.kind is ServiceKind.CONTAINER and service.node == LOCAL_NODE
 
 
 async def act(session: Session, request: ActionRequest) -> ToolAnswer:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import socket
 import ssl
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -62,8 +63,12 @@ class _Only(AbstractResolver):
         self._address = address
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        kind = 10 if ":" in self._address else 2
-        return [ResolveResult(hostname=host, host=self._address, port=port, family=kind, proto=0, flags=4)]
+        kind = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        return [
+            ResolveResult(
+                hostname=host, host=self._address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST
+            )
+        ]
 
     async def close(self) -> None:
         """Holds nothing."""

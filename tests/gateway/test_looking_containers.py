@@ -50,6 +50,9 @@ async def test_state_logs_figures_and_events_of_a_declared_container(room: gatew
         room, "container_logs", {"service": "local/shop", "contains": "password is", "minutes": 600}, door=door
     )
     assert [line.endswith("the password is [redacted]") for line in found.splitlines()[2:]] == [True]
+    fault, plain = await use(room, "logs", {"service": "local/shop", "lines": 500}, door=door)
+    assert not fault
+    assert secrets_in(plain) == [], "the oldest tool shows no more than the newest"
     fault, figures = await use(room, "container_stats", {"service": "local/shop"}, door=door)
     assert not fault, figures
     assert "memory " in figures
