@@ -46,7 +46,7 @@ FILL = (
     """
     INSERT INTO incident (id, service, affected, trigger, state, tier, summary, alert, workflow_id, run_id, dry_run,
         scripted, opened_at, updated_at, closed_at)
-    SELECT id, service, ARRAY[service], 'patrol', state, 2, 'no answer within 5 s; restarted and verified', '{}',
+    SELECT id, service, ARRAY[service], CASE WHEN oldest < 20 THEN 'look' ELSE 'patrol' END, state, CASE WHEN oldest BETWEEN 20 AND 39 THEN 3 ELSE 2 END, 'no answer within 5 s; restarted and verified', '{}',
         'escalation/' || service, 'run', false, false, at, at, CASE WHEN state = 'open' THEN NULL ELSE at + interval '5 minutes' END
     FROM made
     """,
@@ -64,7 +64,7 @@ FILL = (
     """
     INSERT INTO cost_slot (slot, tier, service, trigger, scripted, calls, tokens, cost_usd)
     SELECT date_bin('30 minutes', at, '2000-01-01 00:00+00'), 2, service, 'patrol', false, count(*), 9400 * count(*), 0.02 * count(*)
-    FROM made GROUP BY 1, service
+    FROM made GROUP BY 1, service ON CONFLICT (slot, tier, service, trigger, scripted) DO NOTHING
     """,
     """
     INSERT INTO session_cost (session, incident, tier, service, day, calls, tokens, cost_usd)
@@ -88,6 +88,36 @@ FILL = (
     """
     INSERT INTO timeline (key, incident, at, kind, tier, text)
     SELECT id || '/' || k, id, at + k * interval '1 minute', 'action', 2, 'restarted' FROM made, generate_series(0, 2) AS k
+    """,
+    """
+    INSERT INTO timeline (key, incident, at, kind, tier, text)
+    SELECT id || '/n', id, at, 'needs_person', 2, 'no tier could repair it' FROM made WHERE oldest < 20
+    """,
+    """
+    INSERT INTO patrol (id, started_at, ended_at, services, failing, opened, problems)
+    SELECT 'patrol' || n, at, at + interval '9 seconds', 60, 1, 0, 0 FROM made
+    """,
+    """
+    INSERT INTO service (id, node, name, kind, spec, repository, present, first_seen, last_seen)
+    SELECT 'far/s' || n, 'far', 's' || n, kind, spec || jsonb_build_object('id', 'far/s' || n, 'node', 'far', 'name', 's' || n),
+        repository, true, first_seen, last_seen
+    FROM service, generate_series(1, 60) AS n WHERE id = 'local/blog'
+    """,
+    """
+    INSERT INTO probe_result (service, probe, kind, status, at, latency_ms, summary)
+    SELECT s.id, 'http', 'http', CASE WHEN k % 97 = 0 THEN 'fail' ELSE 'ok' END, now() - k * interval '15 minutes', 10 + k % 90, '200'
+    FROM service AS s, generate_series(1, 672) AS k WHERE s.node = 'far'
+    """,
+    """
+    INSERT INTO probe_slot (service, slot, ok, fail, failures, down_s)
+    SELECT s.id, date_bin('30 minutes', now(), '2000-01-01 00:00+00') - k * interval '30 minutes', 2, CASE WHEN k % 97 = 0 THEN 1 ELSE 0 END,
+        CASE WHEN k % 97 = 0 THEN 1 ELSE 0 END, CASE WHEN k % 97 = 0 THEN 900 ELSE 0 END
+    FROM service AS s, generate_series(0, 4320) AS k WHERE s.node = 'far'
+    """,
+    """
+    INSERT INTO probe_half_day (service, slot, ok, fail, failures, down_s)
+    SELECT service, date_bin('12 hours', slot, '2000-01-01 00:00+00'), sum(ok), sum(fail), sum(failures), sum(down_s)
+    FROM probe_slot WHERE service LIKE 'far/%' GROUP BY 1, 2
     """,
     """
     INSERT INTO audit (key, at, actor_kind, actor, action, target)
@@ -148,13 +178,51 @@ def log_paths(size: int) -> dict[str, str]:
         "log, its newest lines": incident,
         "log, a linked line": f"{incident}?log={log}:1&line=10000",
         "log, earlier lines": f"/sessions/{log}/1/lines?before=10000",
+        "log, one kind": f"{incident}?log={log}:1&kind=say",
     }
 
 
 def whole_log_paths(size: int) -> dict[str, str]:
     """What reads a whole log."""
     log = f"sesinc_bench_{size // 2:08}"
-    return {f"log, {LONG:,} lines as text": f"/sessions/{log}/1.txt"}
+    return {
+        f"log, {LONG:,} lines as text": f"/sessions/{log}/1.txt",
+        "log, a rare text": f"/sessions/{log}/1/lines?find=refused&before=20000",
+    }
+
+
+def filter_paths(after: str) -> dict[str, str]:
+    """Runs, events and services by what they are filtered by, rare and common."""
+    return {
+        "runs": "/runs",
+        "runs, waiting": "/runs?status=waiting",
+        "runs, rare trigger": "/runs?trigger=look",
+        "runs, rare tier": "/runs?tier=3",
+        "runs, rare tier of one service": "/runs?tier=3&service=nas/backup",
+        "runs, one node": "/runs?node=nas",
+        "runs, no node": "/runs?node=none",
+        "runs, the last day": "/runs?since=24h",
+        "runs, from the middle": f"/runs?after={after}inc",
+        "runs as JSON": "/runs.json",
+        "events": "/events",
+        "events, every kind": "/events?kind=incident&kind=session&kind=action&kind=approval&kind=notice&kind=note&kind=patrol&kind=probe",
+        "events, patrols": "/events?kind=patrol",
+        "events, from the middle": f"/events?after={after}timeline:",
+        "services, failing": "/services?state=failing",
+        "services, unstable": "/services?state=unstable",
+        "services, 7 days": "/services?bars=7d",
+        "services, 30 days": "/services?bars=30d",
+        "services, 90 days": "/services?bars=90d",
+        "services, by words": "/services?q=far&node=far",
+        "services as JSON": "/services.json",
+        "one service, 90 days": "/services/far/s7?bars=90d",
+        "cooldowns as JSON": "/cooldowns.json",
+        "audit, one action": "/audit?action=ledger.snooze",
+        "audit, one kind of actor": "/audit?actor_kind=cli",
+        "audit, kind and action": "/audit?actor_kind=session&action=action.refused",
+        "audit, the last hour": "/audit?since=1h",
+        "audit as JSON": "/audit.json",
+    }
 
 
 def paths(size: int, middle: datetime) -> dict[str, str]:
@@ -181,6 +249,7 @@ def paths(size: int, middle: datetime) -> dict[str, str]:
         "audit, one actor": "/audit?actor=rare",
         "audit, target and actor": "/audit?target=local/blog&actor=rare",
         "audit, from the middle": f"/audit?after={after}1",
+        **filter_paths(after),
     }
 
 
