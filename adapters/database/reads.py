@@ -151,9 +151,10 @@ class Reads:
         """Those that wait for a person, oldest first."""
         return tuple(Approval.model_validate(body) for body in await self._pool.scalars("list_pending_approvals"))
 
-    async def approvals_decided(self, after: str = "", limit: int = 50) -> Page[Approval]:
-        """Those that are over, newest request first."""
-        bodies = await self._pool.scalars("list_decided_approvals", {**position(after), "limit": limit + 1})
+    async def approvals_decided(self, after: str = "", limit: int = 50, state: str = "") -> Page[Approval]:
+        """Those that are over, newest request first; of one or all states."""
+        params = {**position(after), "limit": limit + 1, "state": state}
+        bodies = await self._pool.scalars("list_decided_approvals", params)
         rows = [Approval.model_validate(body) for body in bodies]
         return page(rows, limit, lambda row: cursor_of(row.requested_at, row.id))
 

@@ -26,18 +26,10 @@ class Answer(BaseModel):
     change: Change | None = None
 
 
-async def handle_list(request: Request) -> Response:
-    """GET /approvals.json: what waits, and what was answered lately."""
-    site = site_of(request)
-    pending, decided = await site.insights.approvals()
-    waiting = [_question(q) for q in await site.insights.questions(pending)]
-    return JSONResponse({"pending": waiting, "decided": jsonable_encoder(decided)}, headers=NO_STORE)
-
-
 async def handle_show(request: Request, approval: str) -> Response:
     """GET /approvals/{approval}.json."""
     (question,) = await site_of(request).insights.questions([await _found(request, approval)])
-    return JSONResponse(_question(question), headers=NO_STORE)
+    return JSONResponse(question_body(question), headers=NO_STORE)
 
 
 async def handle_decide(request: Request, approval: str, answer: Answer) -> Response:
@@ -64,7 +56,8 @@ async def _found(request: Request, approval: str) -> Approval:
     return found
 
 
-def _question(question: Question) -> dict[str, object]:
+def question_body(question: Question) -> dict[str, object]:
+    """One approval with what a person needs to answer it."""
     body: dict[str, object] = jsonable_encoder(question.approval)
     body |= {"command": question.command, "risks": list(question.risks), "model": question.model}
     return body | {"cost_usd": question.cost_usd, "choices": jsonable_encoder(question.choices)}

@@ -17,6 +17,7 @@ from adapters.database.records import (
     ServiceFilter,
 )
 from config.settings import Settings
+from domain.incident import Approval
 from domain.ports import Clock
 from web.listmodels import Bars, Chain, CooldownRow, ServiceCard, bars_of
 from web.services.ledgers import Ledgers
@@ -102,6 +103,12 @@ class Lists:
         sessions = await self._lists.sessions_of([row.id for row in found.rows])
         chains = (Chain(row, tuple(s for s in sessions if s.incident == row.id)) for row in found.rows)
         return Page(tuple(chains), found.next)
+
+    # ------------------------------------------------------------ approvals
+
+    async def approvals(self, state: str = "", after: str = "", limit: int = ROWS) -> Page[Approval]:
+        """Those that no longer wait, newest first."""
+        return await self._reads.approvals_decided(after, limit, state)
 
     # ------------------------------------------------------------ events
 
