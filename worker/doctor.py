@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from config.settings import Settings, load
 from domain.errors import ConfigurationError
-from worker import doctor_machine, doctor_parts, doctor_settings
+from worker import doctor_access, doctor_machine, doctor_parts, doctor_settings
 from worker.doctor_finding import Finding, fail, warn
 
 __all__ = ["Finding", "examine", "examine_environment"]
@@ -17,7 +17,12 @@ _PATIENCE_S = 45.0
 
 async def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order in which one would fix them. A check that breaks is a finding as well."""
-    checks: tuple[Check, ...] = (*doctor_machine.CHECKS, *doctor_settings.CHECKS, *doctor_parts.CHECKS)
+    checks: tuple[Check, ...] = (
+        *doctor_machine.CHECKS,
+        *doctor_settings.CHECKS,
+        *doctor_access.CHECKS,
+        *doctor_parts.CHECKS,
+    )
     answers = await asyncio.gather(*(_guarded(check, settings) for check in checks))
     return [finding for answer in answers for finding in answer]
 

@@ -10,7 +10,8 @@ import pytest
 
 from config.ports import free_ports
 from config.settings import Settings, load
-from worker import doctor_machine, doctor_parts, doctor_settings
+from domain.errors import ConfigurationError
+from worker import doctor_access, doctor_machine, doctor_parts, doctor_settings
 from worker.doctor import Finding, examine, examine_environment
 from worker.up_endpoints import Endpoints, UpLock, write
 
@@ -252,3 +253,20 @@ async def test_the_temporal_of_the_lock_file_is_found_and_its_absence_has_a_fix(
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     (finding,) = await doctor_parts.temporal(of_the_wheel)
     assert (finding.level, "./dev setup" in finding.fix) == ("fail", True)
+
+
+async def test_an_open_door_is_named(tmp_path: Path, pool: object, database_url: str) -> None:
+    off = worst(await doctor_access.accounts(settings(tmp_path, TIERCEL_WEB_LOGIN="false")))
+    assert (off.level, "login is off" in off.cause) == ("warn", True)
+    nobody = worst(await doctor_access.accounts(settings(tmp_path, DATABASE_URL=database_url)))
+    assert (nobody.level, nobody.fix) == ("warn", "tiercel user code, and open its link")
+    for plain in ({"TIERCEL_WEB_HOST": "0.0.0.0"}, {"TIERCEL_PUBLIC_URL": "http://nas.lan"}):
+        found = worst(await doctor_access.addresses(settings(tmp_path, **plain)))
+        assert (found.level, "plain http" in found.cause) == ("warn", True)
+    for good in ({}, {"TIERCEL_WEB_HOST": "0.0.0.0", "TIERCEL_PUBLIC_URL": "https://ops.example"}):
+        assert worst(await doctor_access.addresses(settings(tmp_path, **good))).level == "ok"
+
+
+def test_no_login_is_refused_where_others_can_reach_the_dashboard() -> None:
+    with pytest.raises(ConfigurationError, match="everybody who reaches 0.0.0.0 could act as its owner"):
+        load({"TIERCEL_WEB_HOST": "0.0.0.0", "TIERCEL_WEB_LOGIN": "false"})
