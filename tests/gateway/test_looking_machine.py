@@ -194,3 +194,14 @@ async def test_a_look_is_in_the_audit_without_secrets_and_repetitions_once(tmp_p
     assert SECRET not in json.dumps(list(room.records.audits.values()))
     assert "abcdefgh" not in json.dumps(list(room.records.audits.values()))
     assert "u:pass" not in json.dumps(list(room.records.audits.values()))
+
+
+@pytest.mark.parametrize(("tool", "program"), [("journal", "journalctl"), ("unit_status", "systemctl")])
+async def test_the_real_programs_are_asked_and_what_they_lack_is_said(tmp_path: Path, tool: str, program: str):
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    unit = declaring(kind=ServiceKind.UNIT, target="no-such-unit-of-tiercel.service")
+    async with looking_room(tmp_path, unit, root=tmp_path) as room:
+        fault, text = await use(room, tool, {"service": "local/shop"})
+    said = ("(none)", "LoadState=not-found", f"{program} says: ", f"There is no {program}")
+    assert any(words in text for words in said), text
+    assert fault == (said[2] in text or said[3] in text)
