@@ -94,7 +94,7 @@ _OURS: dict[EndReason, tuple[SessionStatus, Bound, str, str]] = {
         "Its log shows what it did last.",
     ),
     "stopped": (SessionStatus.STOPPED, "", "The session was stopped", ""),
-    "lost": (SessionStatus.FAILED, "", "The session's process is gone and nobody saw it end; it can be resumed", ""),
+    "lost": (SessionStatus.FAILED, "", "The session was ended from outside; it can be resumed", ""),
     "lease": (
         SessionStatus.FAILED,
         "",

@@ -188,10 +188,10 @@ class Runner:
 
     def _look(self, bounds: Bounds) -> Ending | None:
         """The reason to end it, if there is one now."""
-        stop = files.read_json(self._spec.path(files.STOP))
-        if stop is not None or self._asked:
-            wish = stop or {}
+        if wish := files.read_json(self._spec.path(files.STOP)):
             return Ending(str(wish.get("reason", "stopped")), "", float(str(wish.get("grace_s", GRACE_S))))
+        if self._asked:  # nobody of ours: they leave word before. A machine or a Docker engine that goes down.
+            return Ending("lost", "somebody else asked it to end", GRACE_S)
         if time.monotonic() > self._deadline:
             return Ending("timeout", f"still running after {self._spec.timeout_s:g} s", GRACE_S)
         if self._lease.expired():
