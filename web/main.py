@@ -128,6 +128,7 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
         logins=here.logins,
         people=here.people,
         examinations=here.examinations,
+        histories=here.histories,
         hub=hub,
         renderer=Renderer(
             make_environment(files, root_path_of(settings.public_url)), chrome, zone_of(settings.timezone), clock.now

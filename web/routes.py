@@ -57,6 +57,7 @@ from web.pages import (
     user_act,
     user_add,
     users_list,
+    workflow_show,
 )
 
 ROUTES: tuple[tuple[str, Permission, str, str, Callable[..., Any]], ...] = (
@@ -68,6 +69,8 @@ ROUTES: tuple[tuple[str, Permission, str, str, Callable[..., Any]], ...] = (
     ("incident_text",    Permission.LOOK,     "GET",  "/incidents/{incident}.md",                       incident_report.handle),
     ("incident_json",    Permission.LOOK,     "GET",  "/incidents/{incident}.json",                     incident_report.handle_json),
     ("incident_show",    Permission.LOOK,     "GET",  "/incidents/{incident}",                          incident_show.handle),
+    ("workflow_show",    Permission.LOOK,     "GET",  "/incidents/{incident}/workflow",                 workflow_show.handle),
+    ("workflow_json",    Permission.LOOK,     "GET",  "/incidents/{incident}/workflow.json",            workflow_show.handle_json),
     ("incident_close",   Permission.ACT,      "POST", "/incidents/{incident}/close",                    incident_close.handle),
     ("session_lines",    Permission.LOOK,     "GET",  "/sessions/{session}/{attempt}/lines",            session_lines.handle),
     ("session_stream",   Permission.LOOK,     "GET",  "/sessions/{session}/{attempt}/stream",           session_stream.handle),

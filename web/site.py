@@ -16,6 +16,7 @@ from web.services.actions import Actions, Actor
 from web.services.costs import CostViews
 from web.services.engine_link import EngineLink
 from web.services.examinations import Examinations
+from web.services.histories import Histories
 from web.services.insights import Insights
 from web.services.logins import Logins
 from web.services.people import People
@@ -37,6 +38,7 @@ class Site:
     logins: Logins
     people: People
     examinations: Examinations
+    histories: Histories
     hub: Hub
     renderer: Renderer
     assets: dict[str, Asset]

@@ -1,7 +1,5 @@
 """One incident: state in a sentence, course, live log, actions, approvals, evidence, who was told."""
 
-from urllib.parse import quote
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,7 +9,8 @@ from web.errors import PageError
 from web.formats import MARKS
 from web.pages._common import frame
 from web.pages._log import log_context
-from web.site import Site, site_of
+from web.pages.workflow_show import trace_link, ui_link
+from web.site import site_of
 from web.viewmodels import IncidentView, SessionView
 
 KINDS = {
@@ -48,7 +47,8 @@ async def handle(request: Request, incident: str) -> Response:
         log=await log_context(request, site, shown) if shown else None,
         isolation_missing=_not_isolated(view),
         engine_down=view.row.closed_at is None and not await site.engine.alive(),
-        workflow_link=_workflow_link(site, view),
+        workflow_link=ui_link(site, view.row),
+        trace_link=trace_link(site, view.trace),
         tone=tone,
         mark=mark,
     )
@@ -95,11 +95,3 @@ def sentence(view: IncidentView) -> str:
 def _not_isolated(view: IncidentView) -> str:
     tiers = sorted({s.row.tier for s in view.sessions if not s.row.isolated})
     return f"Tier {', '.join(str(t) for t in tiers)}" if tiers else ""
-
-
-def _workflow_link(site: Site, view: IncidentView) -> str:
-    base = site.temporal_ui()
-    if not base or not view.row.workflow_id:
-        return ""
-    namespace = quote(site.settings.temporal_namespace, safe="")
-    return f"{base.rstrip('/')}/namespaces/{namespace}/workflows/{quote(view.row.workflow_id, safe='')}/{quote(view.row.run_id, safe='')}"

@@ -11,6 +11,7 @@ from adapters.database.people import PeopleStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from adapters.engine.client import TemporalEscalations, TemporalLedger
+from adapters.engine.history import TemporalHistory
 from adapters.engine.look import EngineLook
 from adapters.engine.schedules import TemporalSchedules
 from adapters.engine.slots import UpdateSlots
@@ -23,6 +24,7 @@ from web.services.actions import PATIENCE_S, Actions
 from web.services.costs import CostViews
 from web.services.engine_link import EngineLink
 from web.services.examinations import Examinations
+from web.services.histories import Histories
 from web.services.insights import Insights
 from web.services.logins import Logins
 from web.services.people import People
@@ -42,6 +44,7 @@ class Services:
     schedules: Schedules
     engine: EngineLink
     examinations: Examinations
+    histories: Histories
     logins: Logins
     people: People
 
@@ -66,8 +69,11 @@ def services(settings: Settings, pool: Pool) -> Services:
     insights = Insights(reads, settings, clock)
     costs = CostViews(CostReads(pool), settings, clock)
     look = EngineLook(engine.client, clock)
+    histories = Histories(TemporalHistory(engine.client, PATIENCE_S), look, engine)
     examinations = Examinations(reads, engine, look, IncidentStore(pool), clock, settings)
-    return Services(settings, reads, insights, costs, actions, schedules, engine, examinations, *accounts(pool, clock))
+    return Services(
+        settings, reads, insights, costs, actions, schedules, engine, examinations, histories, *accounts(pool, clock)
+    )
 
 
 def accounts(pool: Pool, clock: Clock, random: Random = secrets.token_bytes) -> tuple[Logins, People]:
