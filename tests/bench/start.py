@@ -151,7 +151,7 @@ async def measure(engine: str, pairs: int, *, stages: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="tiercel-bench-") as folder:
         scenario = Path(folder) / "scenario.yaml"
         scenario.write_text(SCENARIO, encoding="utf-8")
-        pace = {**QUICK, "engine": engine, "interval_s": 3600}
+        pace = {**QUICK, "engine": engine, "interval_s": 3600, "session_image": load().session_image}
         async with full_stack(pace=pace, scenario=scenario) as stack, ClientSession() as http:
             model = stack.stage.model
             assert model is not None
@@ -189,7 +189,7 @@ def tell(engine: str, alone: list[float], looks: list[Timed], *, stages: bool) -
 
 
 async def containers_work() -> bool:
-    return (await container_engine(load({})).isolation()).isolated
+    return (await container_engine(load()).isolation()).isolated
 
 
 def main() -> None:
