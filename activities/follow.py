@@ -4,6 +4,7 @@ import asyncio
 
 from temporalio import activity
 
+from activities.bait import seen_outside
 from activities.output import OutputCopy
 from activities.watchdog import Watchdog
 from domain.ports import Clock, EndReason, Engine, ExitState, Handle
@@ -25,6 +26,8 @@ async def follow(engine: Engine, handle: Handle, copy: OutputCopy, clock: Clock)
         if exit_state is not None:
             await copy.finish()
             return exit_state
+        if seen_outside(handle.folder):
+            return await _end(engine, handle, copy, "stopped")
         fault = watchdog.look(clock.now(), spoke=read_any, finished=copy.reader.result is not None)
         if fault:
             return await _end(engine, handle, copy, fault)

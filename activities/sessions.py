@@ -7,6 +7,7 @@ from pathlib import Path
 
 from temporalio import activity
 
+from activities.bait import lay, seen_outside, words
 from activities.beat import beating, leaves_work_running
 from activities.briefing import Briefing
 from activities.errors import mapped
@@ -56,7 +57,9 @@ class SessionActivities:
         redact: Callable[[str], str],
         traceparent: Callable[[], str],
         clock: Clock,
+        random: Callable[[int], bytes] | None = None,
     ) -> None:
+        """`random`: makes the bait of each session; None lays none."""
         self._engine = engine
         self._doors = doors
         self._records = records
@@ -65,6 +68,7 @@ class SessionActivities:
         self._redact = redact
         self._traceparent = traceparent
         self._clock = clock
+        self._random = random
 
     @activity.defn
     @mapped
@@ -98,6 +102,7 @@ class SessionActivities:
         folder = SessionFolder(root=self._settings.sessions_root / order.session)
         order = _from_what_is_left(order, folder)
         traceparent = self._traceparent()
+        bait = await asyncio.to_thread(lay, folder, self._random) if self._random else None
         door = Door(
             session=order.session,
             incident=order.incident,
@@ -109,6 +114,7 @@ class SessionActivities:
             scripted=self._settings.scripted,
             dry_run=order.dry_run,
             traceparent=traceparent,
+            bait=bait.values if bait else (),
         )
         planned = self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
         brief, _, _ = await asyncio.gather(planned, self._doors.open(door), recorded)
@@ -122,7 +128,7 @@ class SessionActivities:
             attempt=order.attempt,
             folder=folder,
             argv=call.argv,
-            env=call.env,
+            env={**call.env, **(bait.environment if bait else {})},
             prompt=call.stdin,
             read_only=brief.read_only,
             limits=brief.plan.tier.limits,
@@ -172,6 +178,16 @@ class SessionActivities:
 
     def _outcome(self, order: SessionOrder, copy: OutputCopy, exit_state: ExitState) -> SessionOutcome:
         reader = copy.reader
+        where = seen_outside(SessionFolder(root=self._settings.sessions_root / order.session))
+        if where:
+            return SessionOutcome(
+                session=order.session,
+                attempt=order.attempt,
+                status=SessionStatus.STOPPED,
+                bound="bait",
+                message=self._redact(words(where)),
+                lines=copy.lines,
+            )
         verdict = classify(reader.result, exit_state, reader.init, reader.last_retry)
         return SessionOutcome(
             session=order.session,

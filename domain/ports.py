@@ -224,6 +224,7 @@ class Door(Value):
     traceparent: str = ""
     tools: tuple[str, ...] | None = None  # looking tools of the session's agent; None: all that its tier has
     domains: tuple[str, ...] = ()  # where the session may go, see policy/egress.py
+    bait: tuple[str, ...] = ()  # seen outside, they end the session, see policy/bait.py
 
 
 class Doors(Protocol):

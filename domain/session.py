@@ -68,7 +68,8 @@ class SessionStatus(StrEnum):
 
 
 # Which bound ended a session: the first three are its tier's to use up (status `limit`), the rest is a failure.
-Bound = Literal["", "time", "turns", "money", "memory", "processes", "disk", "output", "silence"]
+# `bait`: stopped, because what was laid for thieves was seen outside.
+Bound = Literal["", "time", "turns", "money", "memory", "processes", "disk", "output", "silence", "bait"]
 
 
 class Deferred(Value):

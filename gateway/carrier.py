@@ -21,10 +21,14 @@ class End(Value):
 class Carrier:
     """Bytes in both directions, until one of both ends, says nothing, or says too much."""
 
-    def __init__(self, near: Way, far: Way, idle_s: float, spend: Callable[[int, int], str]) -> None:
+    def __init__(
+        self, near: Way, far: Way, idle_s: float, spend: Callable[[int, int], str], stops: Callable[[bytes], bool]
+    ) -> None:
+        """`spend`: counts bytes, says why to stop. `stops`: whether bytes on their way out must not go."""
         self._near, self._far = near, far
         self._idle_s = idle_s
         self._spend = spend
+        self._stops = stops
         self._sent = self._received = 0
         self._moved = time.monotonic()
         self._why = "broken off"
@@ -71,6 +75,9 @@ class Carrier:
             data = await reader.read(_CHUNK if left is None else min(_CHUNK, left))
             if not data:
                 break
+            if self._stops(data):
+                self._why = "the session is stopped"
+                return
             left = None if left is None else left - len(data)
             self._sent += len(data)
             if not self._moved_on(len(data), 0):

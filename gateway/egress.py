@@ -6,7 +6,7 @@ to be is connected to without asking again. TLS stays between the two ends; only
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import structlog
@@ -17,6 +17,7 @@ from gateway.hello import MAX_HELLO, UNRECOGNIZED_NAME, read_hello
 from gateway.proxy_request import MAX_HEAD, Wanted, read_request
 from gateway.session import Session
 from policy.addresses import Place, declared_places, is_address, judge_way
+from policy.bait import BaitStream
 from policy.egress import Domain, parse_domains, refused_name
 
 log = structlog.get_logger("gateway.egress")
@@ -74,7 +75,7 @@ class Egress:
             return
         opened = self._audit("egress.opened", wanted, {"address": address, "tunnel": wanted.tunnel})
         begun = time.monotonic()
-        carrier = Carrier(near, far, bounds.limits.tunnel_idle_s, self._spend)
+        carrier = Carrier(near, far, bounds.limits.tunnel_idle_s, self._spend, self._watcher())
         try:
             await self._carry(wanted, near, carrier)
         finally:
@@ -89,6 +90,8 @@ class Egress:
                 head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
             raise _Refused(431, "the head of the request is too long") from None
+        if self._session.watch("a request to the outside", head):
+            raise _Refused(403, "this session is stopped")
         wanted = read_request(head)
         if isinstance(wanted, str):
             raise _Refused(400, wanted)
@@ -156,6 +159,17 @@ class Egress:
         near[1].write(UNRECOGNIZED_NAME)
         await near[1].drain()
         return None
+
+    def _watcher(self) -> Callable[[bytes], bool]:
+        """Looks at what a connection carries out. Of TLS nothing is to be seen."""
+        stream = BaitStream(self._session.bait)
+
+        def look(data: bytes) -> bool:
+            if stream.seen(data) and not self._session.stopped:
+                self._session.bait_seen("a connection to the outside")
+            return self._session.stopped
+
+        return look
 
     def _spend(self, sent: int, received: int) -> str:
         """Count what this session carries. Why it has to stop, or ""."""

@@ -7,7 +7,7 @@ from typing import cast
 from aiohttp import web
 
 from gateway.bounds import DoorBounds
-from gateway.session import HELD, SESSION
+from gateway.session import HELD, SESSION, STOPPED
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -147,6 +147,11 @@ async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
     if isinstance(guard, Guard):
         guard.began()
     try:
+        session = request.config_dict[SESSION]
+        # Not every request has a body: addresses and headers carry as well.
+        told = f"{request.path_qs}\n{request.headers}".encode("utf-8", "replace")
+        if session.watch("an address or a header", told):
+            raise web.HTTPForbidden(text=STOPPED)
         refusal = bounds.begin()
         if refusal:
             body = {"type": "error", "error": {"type": "rate_limit_error", "message": f"gateway: {refusal}"}}

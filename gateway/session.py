@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from opentelemetry.trace import Tracer
 
+from activities.bait import SEEN
 from domain.errors import TransientError
 from domain.inventory import Inventory
 from domain.looking import Need
@@ -27,6 +28,7 @@ from gateway.outside import Outside, RealOutside
 from gateway.purse import Purse
 from gateway.reads import Reads
 from gateway.recorder import Recorder
+from policy.bait import BaitWatch
 from policy.redaction import redacted, redactor
 
 log = structlog.get_logger("gateway.session")
@@ -110,11 +112,39 @@ class Session:
     look_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_AT_ONCE))
     reads: Reads = field(init=False)
     _recalling: asyncio.Task[None] | None = None
+    _bait: tuple[tuple[str, ...], BaitWatch] | None = None
+    _stopped: bool = False
 
     def __post_init__(self) -> None:
         self.reads = Reads(self.audit, f"{self.door.session}-{self.behind.new_id()}")
         self.purse = Purse(self.door.folder.root / purse.FILE)
         self.bounds = DoorBounds(self.behind.limits, self.behind.memory)
+        self._stopped = (self.door.folder.root / SEEN).exists()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its bait was seen outside: then nothing is served any more."""
+        return self._stopped
+
+    def watch(self, where: str, data: bytes) -> bool:
+        """Whether these bytes must not go out, because the session's bait is in them or was seen before."""
+        if not self._stopped and self.bait.seen(data):
+            self.bait_seen(where)
+        return self._stopped
+
+    def bait_seen(self, where: str) -> None:
+        """Serve nothing more, write it down, and tell the worker, which ends the session."""
+        self._stopped = True
+        log.error("bait seen outside: the session is stopped", session=self.door.session, where=where)
+        self.audit(f"bait-{self.door.session}", "bait.seen", where, {"done": "the session is stopped"})
+        (self.door.folder.root / SEEN).write_text(where, encoding="utf-8")
+
+    @property
+    def bait(self) -> BaitWatch:
+        """Looks for the bait of the door."""
+        if self._bait is None or self._bait[0] != self.door.bait:
+            self._bait = (self.door.bait, BaitWatch(self.door.bait))
+        return self._bait[1]
 
     def recall(self) -> None:
         """Ask the record, in the background, what the session has spent under an earlier gateway."""
@@ -164,6 +194,7 @@ class Session:
             self.audit(f"limits-{self.behind.new_id()}", "door.limited", self.door.session, detail)
 
 
+STOPPED = "gateway: this session is stopped"
 SESSION = web.AppKey("session", Session)
 
 
@@ -189,4 +220,7 @@ async def bounded_body(request: web.Request, limit: int) -> bytes | None:
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
     bounds.spend(len(body) >> 20)
-    return bytes(body)
+    whole = bytes(body)
+    if request.config_dict[SESSION].watch(f"a request to {request.path}", whole):
+        raise web.HTTPForbidden(text=STOPPED)
+    return whole

@@ -1,5 +1,6 @@
 """Which adapter stands behind which port. Nothing else in the product knows all of them."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -92,6 +93,7 @@ async def compose(
             redact,
             telemetry.current_traceparent,
             clock,
+            secrets.token_bytes,
         ),
         upkeep=UpkeepActivities(
             UpkeepStore(pool),

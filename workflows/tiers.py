@@ -95,6 +95,10 @@ class TierRunner:
             case SessionStatus.RETRY_LATER:
                 tally.waits += 1
                 return "interrupted" if await self._wait_for_server(outcome, tally.waits) else TierEnd.FAILED
+            case SessionStatus.STOPPED if outcome.bound == "bait":
+                step = f"{tier.tier}/bait"
+                await tell(notices.bait_seen(self._case.start.incident, self._case.title, outcome.message, step))
+                return TierEnd.BLOCKED
             case SessionStatus.FAILED | SessionStatus.STOPPED:  # stopped, but by nobody who closed the incident
                 tally.failures += 1
                 await self._clerk.note("session_failed", outcome.message, session=outcome.session)

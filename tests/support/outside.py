@@ -52,11 +52,14 @@ class Site:
     heads: list[bytes] = field(default_factory=list[bytes])
     rests: list[bytes] = field(default_factory=list[bytes])
     connections: int = 0
+    whole: bool = False  # reads what follows the head, too, before it answers
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
             self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+            if self.whole:
+                self.rests.append(await reader.read())
             writer.write(self.answer)
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError):

@@ -1,0 +1,67 @@
+"""Bait: a credential that opens nothing, put where a thief would look. Seen outside, it tells of itself.
+
+No task of a session needs it. So whoever carries it out has searched for credentials, whatever the words around it say.
+"""
+
+import base64
+from collections.abc import Iterable
+
+from domain.base import Value
+from policy.redaction import spellings
+
+RANDOM_BYTES = 40
+_LEAST = 16  # characters; a shorter piece could be chance
+
+
+class Bait(Value):
+    """Shaped like an access key of a large cloud, which every program that looks for keys knows."""
+
+    id: str
+    secret: str
+
+    @property
+    def values(self) -> tuple[str, str]:
+        """What is looked for."""
+        return self.id, self.secret
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As variables of the session."""
+        return {"AWS_ACCESS_KEY_ID": self.id, "AWS_SECRET_ACCESS_KEY": self.secret}
+
+    @property
+    def file(self) -> str:
+        """As the text of `.aws/credentials`."""
+        return f"[default]\naws_access_key_id = {self.id}\naws_secret_access_key = {self.secret}\n"
+
+
+def bait_of(random: bytes) -> Bait:
+    """The bait that RANDOM_BYTES make."""
+    secret = base64.b64encode(random[10:RANDOM_BYTES], altchars=b"xy").decode()
+    return Bait(id="AKIA" + base64.b32encode(random[:10]).decode(), secret=secret)
+
+
+class BaitWatch:
+    """Looks for bait in bytes, in every usual spelling."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._spelled = sorted({s.encode() for value in values for s in spellings(value) if len(s) >= _LEAST})
+        self.longest = max(map(len, self._spelled), default=0)
+
+    def seen(self, data: bytes) -> bool:
+        """Whether some of it is in there."""
+        return any(spelled in data for spelled in self._spelled)  # faster by far than one pattern
+
+
+class BaitStream:
+    """The same for bytes that come in pieces."""
+
+    def __init__(self, watch: BaitWatch) -> None:
+        self._watch = watch
+        self._tail = b""
+
+    def seen(self, data: bytes) -> bool:
+        """Whether it is there, now that these bytes follow the earlier ones."""
+        whole = self._tail + data
+        self._tail = whole[-self._watch.longest :] if self._watch.longest else b""
+        return self._watch.seen(whole)
