@@ -45,42 +45,54 @@ class Bars:
     """The row of bars of one service, oldest first."""
 
     period: Period
-    buckets: tuple[Bucket, ...]
+    slots: tuple[UptimeSlot, ...]
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """Each bar with its words."""
+        return tuple(_bucket(slot, self.period.step) for slot in self.slots)
+
+    @property
+    def shapes(self) -> tuple[tuple[str, str], ...]:
+        """(tone, SVG path) of all bars of a colour, 5 wide, 30 high: one element per bar would cost a page its time."""
+        drawn: dict[str, list[str]] = {}
+        for n, slot in enumerate(self.slots):
+            tone = TONES.get(slot.status, "none")
+            drawn.setdefault(tone, []).append(f"M{n * 5} {_SHAPES[tone]}")
+        return tuple((tone, "".join(parts)) for tone, parts in drawn.items())
 
     @property
     def failures(self) -> int:
         """How often it began to fail."""
-        return sum(b.failures for b in self.buckets)
+        return sum(s.failures for s in self.slots)
 
     @property
     def down_s(self) -> float:
-        """For how long it failed."""
-        return sum(b.down_s for b in self.buckets)
-
-    @property
-    def probes(self) -> int:
-        """How many results there are."""
-        return sum(b.total for b in self.buckets)
+        """For how long it failed. No bar is down for longer than it is long: what was told late is cut."""
+        longest = self.period.step.total_seconds()
+        return sum(min(s.down_s, longest) for s in self.slots)
 
     @property
     def text(self) -> str:
         """The whole period in words: `3 failures, 12 min`."""
-        if not self.probes:
+        if not any(s.ok or s.warn or s.fail or s.error for s in self.slots):
             return "no probes"
-        failed = any(b.failed for b in self.buckets)
-        if not failed:
+        if not any(s.fail for s in self.slots):
             return "no failure"
         told = count(self.failures, "failure") if self.failures else "failing since before"
         return f"{told}, {duration(self.down_s)}" if self.down_s else told
 
 
-def bars_of(period: Period, slots: tuple[UptimeSlot, ...]) -> Bars:
-    """Slots with their colours. No bar is down for longer than it is long: what was told late is cut."""
-    longest = period.step.total_seconds()
-    return Bars(period, tuple(_bucket(slot, period.step, longest) for slot in slots))
+# From the top left of a bar on: its height says the same as its colour, and a notch cuts through what is not well.
+_SHAPES = {
+    "good": "10h4v20h-4z",
+    "warn": "5h4v9h-4zm0 11h4v14h-4z",
+    "bad": "0h4v9h-4zm0 12h4v18h-4z",
+    "none": "25h4v5h-4z",
+}
 
 
-def _bucket(slot: UptimeSlot, step: timedelta, longest: float) -> Bucket:
+def _bucket(slot: UptimeSlot, step: timedelta) -> Bucket:
     return Bucket(
         at=slot.start,
         until=slot.start + step,
@@ -88,7 +100,7 @@ def _bucket(slot: UptimeSlot, step: timedelta, longest: float) -> Bucket:
         failed=slot.fail,
         doubtful=slot.warn + slot.error,
         failures=slot.failures,
-        down_s=min(slot.down_s, longest),
+        down_s=min(slot.down_s, step.total_seconds()),
         tone=TONES.get(slot.status, "none"),
     )
 

@@ -22,6 +22,7 @@ from domain.inventory import Service
 
 RANKS = ("down", "degraded", "unknown", "up")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_NOTHING = (0, 0, 0, 0, 0, 0)
 _FINE = timedelta(hours=2)  # up to this step, bars are made of half hours
 
 
@@ -56,7 +57,8 @@ class ListReads:
         name = "uptime_by_half_hour" if period.step <= _FINE else "uptime_by_half_day"
         params = {"since": starts[0], "until": until, "step": period.step, "services": list(services)}
         rows = await self._pool.rows(name, params)
-        return {service: _bars(service, starts, counted or ()) for service, counted in rows}
+        counted_from = [(start, int(start.timestamp())) for start in starts]
+        return {service: _bars(service, counted_from, counted or ()) for service, counted in rows}
 
     async def latency(self, services: Sequence[str], since: datetime) -> dict[str, tuple[float, float]]:
         """Per service the median and the 95th percentile of its probes, in milliseconds."""
@@ -135,8 +137,9 @@ def _event_fields(which: EventFilter) -> dict[str, object]:
     return {**{f.name: getattr(which, f.name) for f in fields(which)}, "timeline": list(which.timeline)}
 
 
-def _bars(service: str, starts: Sequence[datetime], counted: Sequence[Sequence[int]]) -> tuple[UptimeSlot, ...]:
+def _bars(
+    service: str, starts: Sequence[tuple[datetime, int]], counted: Sequence[Sequence[int]]
+) -> tuple[UptimeSlot, ...]:
     """`counted` are rows of (seconds since 1970, ok, warn, fail, error, failures, seconds down)."""
-    known = {int(row[0]): tuple(int(n) for n in row[1:]) for row in counted}
-    none = (0, 0, 0, 0, 0, 0)
-    return tuple(UptimeSlot(service, start, *known.get(int(start.timestamp()), none)) for start in starts)
+    known = {row[0]: row[1:] for row in counted}
+    return tuple([UptimeSlot(service, start, *known.get(epoch, _NOTHING)) for start, epoch in starts])

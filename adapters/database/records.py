@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from domain.health import ServiceHealth
 from domain.inventory import Service
@@ -233,8 +233,7 @@ PERIODS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class UptimeSlot:
+class UptimeSlot(NamedTuple):
     """One bar of a service: how many results of each kind, how often it began to fail, and for how long it did.
 
     All zero: nothing was probed.

@@ -19,10 +19,11 @@ from adapters.database.records import (
 from config.settings import Settings
 from domain.incident import Approval
 from domain.ports import Clock
-from web.listmodels import Bars, Chain, CooldownRow, ServiceCard, bars_of
+from web.listmodels import Bars, Chain, CooldownRow, ServiceCard
 from web.services.ledgers import Ledgers
 
 ROWS = 50  # at most, of anything, on any page
+CARDS = 24  # services at once: each has its bars, its latency and its ledger
 ACTIONS = 2  # on a card
 LATENCY = timedelta(days=1)
 
@@ -40,7 +41,7 @@ class Lists:
     # ------------------------------------------------------------ services
 
     async def services(
-        self, which: ServiceFilter, period: Period = DAY, after: str = "", limit: int = ROWS
+        self, which: ServiceFilter, period: Period = DAY, after: str = "", limit: int = CARDS
     ) -> Page[ServiceCard]:
         """One page of services, worst first, with what a card of each shows."""
         found = await self._lists.services(which, after, limit)
@@ -58,7 +59,7 @@ class Lists:
         cards = tuple(
             ServiceCard(
                 row=row,
-                bars=bars_of(period, bars.get(row.id, ())),
+                bars=Bars(period, bars.get(row.id, ())),
                 latency=latency.get(row.id),
                 tags=specs[row.id].tags if row.id in specs else (),
                 actions=tuple(a for a in actions if a.target == row.id),
@@ -72,7 +73,7 @@ class Lists:
 
     async def bars(self, service: str, period: Period) -> Bars:
         """One service's bars."""
-        return bars_of(period, (await self._lists.uptime(self._clock.now(), [service], period)).get(service, ()))
+        return Bars(period, (await self._lists.uptime(self._clock.now(), [service], period)).get(service, ()))
 
     async def latency(self, service: str) -> tuple[float, float] | None:
         """Median and 95th percentile of one service's probes in the last day, in milliseconds."""

@@ -12,7 +12,8 @@ from web.logwords import LogFilter
 
 SEARCHED = 20_000  # lines per search
 ENOUGH = 300  # matching lines per search
-STEP = 2_000  # lines at once: what is read in vain when the newest step has enough
+STEP = 2_000  # lines at once, at most
+FIRST_STEP = 500  # a filter that lets much through has enough after few lines
 
 ReadLines = Callable[[int, int], Awaitable[tuple[OutputLine, ...]]]  # after, limit
 
@@ -34,11 +35,11 @@ class Found:
 async def backward(read: ReadLines, wanted: LogFilter, before: int) -> Found:
     """Search from just before a line towards the first, until there is enough."""
     matching: list[OutputLine] = []
-    first = before
+    first, step = before, FIRST_STEP
     while first > 1 and before - first < SEARCHED and len(matching) < ENOUGH:
-        begin = max(1, first - STEP)
+        begin = max(1, first - step, before - SEARCHED)
         matching[:0] = await _between(read, wanted, begin, first - 1)
-        first = begin
+        first, step = begin, min(2 * step, STEP)
     return Found(tuple(matching), first, before - 1) if before > 1 else Found((), 0, 0)
 
 
