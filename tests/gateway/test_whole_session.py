@@ -10,9 +10,15 @@ from typing import Any
 import pytest
 
 from claude.argv import command
+from config.clock import SystemClock
 from demo.model import Scenario, serve
+from domain.health import HttpProbe
+from domain.inventory import Inventory
+from domain.looking import Need
 from domain.session import SessionStatus
 from gateway.credential import Credential
+from gateway.looking.sight import Sight
+from policy.redaction import redactor
 from tests.support import claude_cli, gateway
 from tests.support.claude_cli import GOOD_REPORT, TIER_1, TIER_2, Bench
 from tests.support.gateway import Room, answer
@@ -58,6 +64,32 @@ async def test_a_session_looks_acts_and_reports_through_its_door_alone(tmp_path:
     assert sum(c.output_tokens for c in room.records.calls) == ended.result.usage["output_tokens"]
     assert sum(c.input_tokens for c in room.records.calls) == ended.result.usage["input_tokens"]
     assert {c.session for c in room.records.calls} == {plan.session}
+
+
+async def test_a_session_looks_with_what_its_tier_has_and_is_told_what_it_has_not(tmp_path: Path):
+    script = scenario(
+        {"use": {"tool": "mcp__tiercel__disk_usage", "input": {}}},
+        {"use": {"tool": "mcp__tiercel__http_get", "input": {"url": "http://169.254.169.254/latest/meta-data/"}}},
+        {"use": {"tool": "mcp__tiercel__processes", "input": {}}},
+    )
+    sight = Sight(clock=SystemClock(), redact=redactor())
+    async with session_bench(tmp_path, script, sight=sight, present=lambda: frozenset(Need)) as (room, bench):
+        probe = HttpProbe(url="https://shop.example/health")
+        room.records.inventory = Inventory(services=(gateway.WEB.model_copy(update={"probes": (probe,)}),))
+        plan = bench.plan(tier=TIER_1)
+        door = await room.open(tier=1, session=plan.session)
+        bench.door.url = gateway.relay(door)
+        ended = await bench.run(plan)
+        await room.keeper.close(door.session)
+        await room.written()
+    sight.addresses.close()
+    assert ended.verdict.status == SessionStatus.COMPLETED, ended.verdict
+    told = "".join(ended.lines)
+    assert "inodes used" in told
+    assert "no web address of a declared probe" in told
+    looked = [(a, d["tool"]) for a, _, d in room.records.audits.values() if a.startswith("look")]
+    assert looked[:2] == [("looked", "disk_usage"), ("look_failed", "http_get")]
+    assert ("looked", "processes") not in looked, "from tier 2 on"
 
 
 async def test_a_refused_action_is_told_and_the_session_goes_on(tmp_path: Path):
