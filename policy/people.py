@@ -186,4 +186,4 @@ def pin_problem(pin: str) -> str:
 
 def _is_a_row(text: str) -> bool:
     steps = {ord(b) - ord(a) for a, b in pairwise(text)}
-    return steps in ({1}, {-1})
+    return steps <= {1, -9} or steps <= {-1, 9}  # after 9 comes 0
