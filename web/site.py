@@ -19,6 +19,7 @@ from web.services.examinations import Examinations
 from web.services.histories import Histories
 from web.services.insights import Insights
 from web.services.logins import Logins
+from web.services.metrics import Metrics
 from web.services.people import People
 from web.services.schedules import Schedules
 
@@ -39,6 +40,7 @@ class Site:
     people: People
     examinations: Examinations
     histories: Histories
+    metrics: Metrics
     hub: Hub
     renderer: Renderer
     assets: dict[str, Asset]

@@ -238,3 +238,10 @@ async def test_the_same_settings_as_json_csv_and_variables(workshop: Workshop):
             assert "postgresql://" not in text
         async with web.get("/settings?text=nosuchthing") as answer:
             assert "No setting matches this filter" in await answer.text()
+
+
+async def test_a_scrape_says_how_many_sessions_wait_where_temporal_answers(workshop: Workshop):
+    async with aiohttp.ClientSession(workshop.site.url) as web, web.get("/metrics") as answer:
+        text = await answer.text()
+    assert "tiercel_temporal_up 1.0" in text
+    assert "tiercel_sessions_queued 0.0" in text

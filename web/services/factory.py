@@ -27,6 +27,7 @@ from web.services.examinations import Examinations
 from web.services.histories import Histories
 from web.services.insights import Insights
 from web.services.logins import Logins
+from web.services.metrics import Metrics
 from web.services.people import People
 from web.services.schedules import Schedules
 from web.services.tokens import Random
@@ -45,6 +46,7 @@ class Services:
     engine: EngineLink
     examinations: Examinations
     histories: Histories
+    metrics: Metrics
     logins: Logins
     people: People
 
@@ -69,10 +71,21 @@ def services(settings: Settings, pool: Pool) -> Services:
     insights = Insights(reads, settings, clock)
     costs = CostViews(CostReads(pool), settings, clock)
     look = EngineLook(engine.client, clock)
+    metrics = Metrics(insights, costs, look, engine)
     histories = Histories(TemporalHistory(engine.client, PATIENCE_S), look, engine)
     examinations = Examinations(reads, engine, look, IncidentStore(pool), clock, settings)
     return Services(
-        settings, reads, insights, costs, actions, schedules, engine, examinations, histories, *accounts(pool, clock)
+        settings,
+        reads,
+        insights,
+        costs,
+        actions,
+        schedules,
+        engine,
+        examinations,
+        histories,
+        metrics,
+        *accounts(pool, clock),
     )
 
 
