@@ -4,7 +4,8 @@ SELECT
     s.sessions, a.actions, s.cost_usd, s.tokens, p.pending_approvals
 FROM (
     SELECT * FROM incident
-    WHERE (%(trigger)s::text = '' OR trigger = %(trigger)s)
+    WHERE (%(state)s::text = '' OR state = %(state)s)
+      AND (%(trigger)s::text = '' OR trigger = %(trigger)s)
       AND (%(service)s::text = '' OR service = %(service)s)
       AND (%(node)s::text = '' OR split_part(service, '/', 1) = %(node)s)
       AND (%(tier)s::integer = 0 OR tier = %(tier)s)

@@ -1,0 +1,162 @@
+"""Hostile words in every field that a model, a log, a repository or a webhook can fill: on each page they are text."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from adapters.database.health import HealthStore
+from adapters.database.incidents import IncidentStore
+from adapters.database.notices import NoticeStore
+from adapters.database.output import OutputStore
+from adapters.database.sessions import SessionStore
+from domain.action import ActionState
+from domain.health import ProbeStatus, ServiceStatus
+from domain.ids import ActionId, ApprovalId, IncidentId, PermitId, ServiceId, SessionId
+from domain.incident import Alert, Trigger
+from domain.inventory import Inventory, Service, ServiceKind
+from domain.notice import Delivery
+from domain.session import OutputLine, SessionStatus, TierReport
+from tests.support.browser import Dashboard
+from tests.support.record import (
+    WALLED,
+    a_health,
+    a_notice,
+    a_permit,
+    a_result,
+    an_action,
+    an_approval,
+    an_entry,
+    an_order,
+    an_outcome,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BAD = (
+    '<script>window.hacked=1</script><img src=x onerror="window.hacked=2"><b data-hostile>\'"></b>'
+    "{{ 7*7 }} \x1b[31mred\x1b[0m \u202egnirts \u2066x\nid: 9\nevent: change\ndata: incident\n\n</textarea></title>"
+)
+HUGE = "A" * (1 << 20) + BAD
+NODE, NAME = "evil", "one"
+SERVICE, INCIDENT, SESSION = ServiceId("evil/one"), IncidentId("inc_evil_1"), SessionId("ses_evil_1")
+PAGES = (
+    "/", "/incidents", f"/incidents/{INCIDENT}", "/runs", "/events?kind=incident&kind=action&kind=notice&kind=note&kind=probe&kind=approval",
+    "/approvals", "/approvals/apr_evil_1", "/services", f"/services/{SERVICE}", "/services?tag=x", "/cooldowns", "/audit", "/costs", "/runs/new",
+    "/services?q=%3Cb+data-hostile%3E", "/runs?service=%3Cb+data-hostile%3E&node=%22%3E%3Cb+data-hostile%3E", "/audit?actor=%3Cscript%3Ewindow.hacked%3D3%3C/script%3E",
+    "/events?since=%3Cb+data-hostile%3E", "/settings",
+)  # fmt: skip
+FILES = ("/incidents", "/runs", "/events", "/approvals", "/services", "/cooldowns", "/audit")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def evil(house: Dashboard) -> AsyncIterator[Dashboard]:
+    """The household, and one service that means harm."""
+    now = house.site.now()
+    store, health, sessions = IncidentStore(house.pool), HealthStore(house.pool), SessionStore(house.pool)
+    inventory = await health.load_inventory()
+    service = Service(
+        id=SERVICE,
+        node=NODE,
+        name=NAME,
+        kind=ServiceKind.EXTERNAL,
+        aliases=(BAD,),
+        tags=(BAD, "x"),
+        repository=BAD,
+        notes=BAD,
+    )
+    await health.save_inventory(Inventory(services=(*inventory.services, service)), now)
+    failing = a_result(SERVICE, at=now, probe=BAD, status=ProbeStatus.FAIL, summary=BAD, evidence=HUGE)
+    await health.save_probes(
+        [failing], [a_health(SERVICE, status=ServiceStatus.DOWN, summary=BAD, last_probe_at=now)], "p"
+    )
+    alert = Alert(service=SERVICE, trigger=Trigger.ALERT, results=(failing,), summary=BAD, at=now)
+    await store.incident_opened(INCIDENT, alert, "escalation/evil", "run-1", False, True, BAD, BAD)
+    order = an_order(session=SESSION, incident=INCIDENT)
+    await sessions.session_started(
+        order.model_copy(update={"tier": order.tier.model_copy(update={"model": BAD})}), WALLED, True, now
+    )
+    lines = [OutputLine(seq=1, at=now, text=BAD), OutputLine(seq=2, at=now, text=HUGE)]
+    await OutputStore(house.pool).append_output(SESSION, 1, lines)
+    report = TierReport(summary=BAD, escalate=True, escalate_reason=BAD)
+    await sessions.session_ended(
+        an_outcome(
+            session=SESSION, status=SessionStatus.COMPLETED, message=BAD, report=report, started_at=now, ended_at=now
+        )
+    )
+    action = an_action(
+        id=ActionId("act_evil_1"),
+        incident=INCIDENT,
+        session=SESSION,
+        target=SERVICE,
+        reason=BAD,
+        message=BAD,
+        state=ActionState.REFUSED,
+        requested_at=now,
+    )
+    await store.save_action(action)
+    await store.save_approval(
+        an_approval(id=ApprovalId("apr_evil_1"), incident=INCIDENT, action=action, evidence=HUGE, requested_at=now)
+    )
+    await store.save_permit(
+        a_permit(id=PermitId("per_evil_1"), service=SERVICE, granted_at=now, holder=INCIDENT, outcome=BAD)
+    )
+    await store.save_ledger_note(SERVICE, "snooze", now.replace(year=now.year + 1), BAD, BAD, now)
+    await store.timeline("evil/1", an_entry(BAD, incident=INCIDENT, at=now, kind="action"))
+    await store.audit("evil", now, "session", BAD, "action.refused", BAD, {BAD: BAD})
+    delivery = Delivery(channel=BAD, delivered=False, message=BAD)
+    await NoticeStore(house.pool).save_delivery(
+        a_notice(key="evil", title=BAD, body=BAD, incident=INCIDENT), delivery, now
+    )
+    yield house
+
+
+async def test_no_page_lets_a_hostile_word_become_markup(evil: Dashboard, chrome: Browser):
+    page = await evil.page(chrome)
+    found: list[str] = []
+    for path in PAGES:
+        evil.console.clear()
+        answer = await page.goto(evil.url + path)
+        assert answer is not None
+        await page.wait_for_load_state("load")
+        if await page.evaluate("window.hacked !== undefined || document.querySelector('[data-hostile], img') !== null"):
+            found.append(f"{path}: became markup")
+        if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append(f"{path}: too wide")
+        if answer.status not in {200, 422}:
+            found.append(f"{path}: {answer.status}")
+        found += [f"{path}: {line}" for line in evil.console if "422" not in line]
+    await page.context.close()
+    assert found == []
+
+
+@pytest.mark.parametrize("path", FILES)
+async def test_no_file_lets_a_hostile_word_out_of_its_field(evil: Dashboard, path: str):
+    async with aiohttp.ClientSession(evil.url) as web:
+        async with web.get(f"{path}.json") as answer:
+            assert answer.content_type == "application/json"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            body = await answer.json()
+            assert body["items"] or body["pending"]
+        async with web.get(f"{path}.csv") as answer:
+            assert answer.content_type == "text/csv"
+            assert answer.headers["content-disposition"].startswith("attachment")
+            assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_no_word_forges_an_event_of_the_stream(evil: Dashboard):
+    async with (
+        aiohttp.ClientSession(evil.url) as web,
+        web.get(f"/stream?topics=incident&after={SESSION}:1:0") as stream,
+    ):
+        kinds: set[str] = set()
+        async for raw in stream.content:
+            line = raw.decode()
+            if line.startswith("event:"):
+                kinds.add(line.strip())
+            assert "<script>" not in line
+            if line.startswith("data:") and "L2" in line:
+                break
+    assert "event: change" not in kinds
