@@ -66,11 +66,11 @@ class Bounds:
 
     def _sampled(self) -> tuple[str, str] | None:
         below = files.descendants(os.getpid())
+        if len(below) > self._spec.pids:  # first: a fork bomb takes much memory too
+            return "pids", f"had {len(below)} processes of {self._spec.pids}"
         used = sum(_memory_bytes(pid) for pid in below)
         if used > self._spec.memory_bytes:
             return "oom", f"used {used >> 20} MB of {self._spec.memory_bytes >> 20} MB"
-        if len(below) > self._spec.pids:
-            return "pids", f"had {len(below)} processes of {self._spec.pids}"
         return None
 
     def _disk(self) -> tuple[str, str] | None:

@@ -18,6 +18,8 @@ _POLL_S = 0.02
 # Ends well only when the door listens on the sandbox's own loopback: 127.0.0.1:9000, as the kernel writes it.
 _PROBE = "for i in $(seq 200); do while read -r n local rest; do [ $local = 0100007F:2328 ] && exit 0; done </proc/net/tcp; sleep .01; done; exit 9"
 
+_MEASURED = "limits measured (this user may make no control group, so processor time is not bounded)"
+
 
 class ProcessEngine:
     """The `process` engine. `binary` is the program that a launch's argv belongs to: the Claude Code CLI."""
@@ -40,7 +42,7 @@ class ProcessEngine:
         self._isolation: Isolation | None = None
         self._bwrap: Path | None = None
         self._options: frozenset[str] = frozenset()
-        self._limits = "limits sampled"
+        self._limits = ""
         self._probing = asyncio.Lock()
 
     async def isolation(self) -> Isolation:
@@ -144,7 +146,7 @@ class ProcessEngine:
             handle = await self._start(launch, Path("/bin/sh"), isolated=True)
             state = await host.wait_for_end(handle, _START_S)
             who = attempt.started(launch.folder.attempt(1)) or {}
-            self._limits = f"limits by {who.get('limits')}".replace("by sampled", "sampled")
+            self._limits = _MEASURED if who.get("limits") == "sampled" else f"limits by {who.get('limits')}"
         finally:
             await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
         return state or ExitState(code=None, reason="timeout")

@@ -41,7 +41,7 @@ class Bomb(NamedTuple):
 
 
 BOMBS = (
-    Bomb("memory", PY.format('x = [bytearray(b"x" * (8 << 20)) for _ in range(60)]'), "oom", "ran out of memory"),
+    Bomb("memory", PY.format('x = [bytearray(b"x" * (8 << 20)) for _ in range(60)]; import time; time.sleep(60)'), "oom", "ran out of memory"),
     Bomb("forks that end when refused", "i=0; while [ $i -lt 90 ]; do sleep MARK & i=$((i+1)); done; wait", "pids", "more processes"),
     Bomb("forks that never give up", PY.format(
         "import os\nwhile True:\n try:\n  if not os.fork():\n   while True: pass\n except OSError: pass"), "pids", "more processes"),
