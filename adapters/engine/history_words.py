@@ -53,6 +53,8 @@ def words(event: Wire, names: Names) -> HistoryEvent | None:
     subject = name(event) or names.get(reference(event), "something begun earlier")
     at = event.event_time.ToDatetime(tzinfo=UTC)
     failure = _failure(event)
+    if failure and event.event_type == E.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+        text = "{} began again after a failure"
     detail = "; ".join(part for part in (_who(event), _attempt(event), failure) if part)
     return HistoryEvent(
         id=event.event_id,

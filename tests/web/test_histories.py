@@ -125,7 +125,7 @@ async def test_what_happened_is_told_in_words_with_attempts_reasons_and_who(arch
     assert texts[-1] == "The workflow ended"
     for wanted in ("mend the fence was asked for", "mend the fence finished", "waits for 0.01 s", "a wait is over"):
         assert wanted in texts
-    began = next(detail for text, detail in told if text == "mend the fence began")
+    began = next(detail for text, detail in told if text == "mend the fence began again after a failure")
     assert "attempt 3" in began
     assert "no hammer" in began
     asked = next(detail for text, detail in told if text == "decide was asked of it")
@@ -134,7 +134,7 @@ async def test_what_happened_is_told_in_words_with_attempts_reasons_and_who(arch
     assert SECRET not in str(body)
     assert body["state"]["status"] == "completed"
     failures = await archive.json("/incidents/inc_short/workflow.json?failed=yes")
-    assert [e["text"] for e in failures["items"]] == ["mend the fence began"]
+    assert [e["text"] for e in failures["items"]] == ["mend the fence began again after a failure"]
 
 
 async def test_a_long_history_comes_in_pages_without_a_gap(archive: Archive):
