@@ -23,7 +23,9 @@ from pydantic import (
 )
 
 from domain.errors import ConfigurationError
+from domain.ids import canonical_name, is_name
 from domain.incident import EscalationPolicy
+from domain.links import Addresses
 from domain.session import Limits, TierSettings
 
 PREFIX = "TIERCEL_"
@@ -158,6 +160,10 @@ class Settings(BaseModel):
 
     # Telling
     apprise_urls: SecretStr | None = Field(default=None, description="Apprise URLs, comma or newline separated")
+    channel_people: str = Field(
+        default="",
+        description="Whose channels these are, by place in the list: `1=anna,2=bert`; their messages carry links to answer with",
+    )
     public_url: str = Field(default="", description="Address under which people reach the dashboard")
     digest_at: str = Field(default="08:00", pattern=r"^\d\d:\d\d$", description="Local time of the daily digest")
 
@@ -176,6 +182,16 @@ class Settings(BaseModel):
     log_json: bool = Field(default=False, description="Logs as JSON lines")
     log_time: bool = Field(default=True, description="Time in front of log lines; off where the reader adds it")
     sources: str = Field(default="", description="Set by `up` for the dashboard: where each setting came from")
+
+    @field_validator("channel_people")
+    @classmethod
+    def _places_and_names(cls, value: str) -> str:
+        for part in value.split(","):
+            place, _, name = part.strip().partition("=")
+            good = place.isascii() and place.isdecimal() and int(place) > 0 and is_name(canonical_name(name))
+            if part.strip() and not good:
+                raise ValueError("write the place of an address in TIERCEL_APPRISE_URLS and a user, like 1=anna,2=bert")
+        return value
 
     @field_validator("web_host")
     @classmethod
@@ -295,6 +311,13 @@ class Settings(BaseModel):
     def people_url(self) -> str:
         """The address that people are given, without a slash at the end."""
         return self.public_url.rstrip("/") or self.web_url
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where messages lead to, and whose channels they are."""
+        pairs = (part.partition("=") for part in self.channel_people.split(",") if part.strip())
+        people = {int(place): canonical_name(name) for place, _, name in pairs}
+        return Addresses(people_url=self.people_url, public_url=self.public_url, channel_people=people)
 
     @property
     def credential_kind(self) -> str:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from domain.base import Value
-from domain.ids import IncidentId
+from domain.ids import ApprovalId, IncidentId
 
 
 class NoticeKind(StrEnum):
@@ -21,8 +21,19 @@ class NoticeKind(StrEnum):
     TEST = "test"
 
 
+class Button(Value):
+    """What a message can do where its channel has buttons: open `url`, or with a `token` post that to it."""
+
+    label: str
+    url: str
+    token: str = ""
+
+
 class Notice(Value):
-    """One message. The same `key` is sent at most once per channel."""
+    """One message. The same `key` is sent at most once per channel.
+
+    `buttons`, and a `link` with a token, are made for one channel just before sending and are never kept.
+    """
 
     key: str
     kind: NoticeKind
@@ -30,6 +41,8 @@ class Notice(Value):
     body: str
     incident: IncidentId | None = None
     link: str = ""
+    approval: ApprovalId | None = None
+    buttons: tuple[Button, ...] = ()
 
 
 class DigestCounts(Value):

@@ -12,10 +12,11 @@ from domain.action import Action, ActionKind, ActionRequest, EffectResult, Targe
 from domain.base import Value
 from domain.examination import Examination, ExaminationOrder
 from domain.health import ProbeResult, ServiceHealth
-from domain.ids import ActionId, IncidentId, ServiceId, SessionId
+from domain.ids import ActionId, ApprovalId, IncidentId, ServiceId, SessionId
 from domain.incident import Alert, Approval, IncidentState, Timeline
 from domain.inventory import Inventory, Service
 from domain.ledger import Permit, PermitAnswer, PermitOutcome, PermitRequest
+from domain.links import LinkPurpose, Reader
 from domain.notice import Delivery, DigestCounts, Notice
 from domain.session import Isolation, Limits, ModelCall, OutputLine, SessionOrder, SessionOutcome
 
@@ -448,6 +449,20 @@ class Examiner(Protocol):
     async def examine(self, order: ExaminationOrder) -> Examination:
         """Look once. What does not work is a finding, not an exception."""
         ...
+
+
+class ApprovalLinks(Protocol):
+    """Links in notices. Tokens are made here and leave only in the message; the record has their hashes."""
+
+    async def issue(self, approval: Approval, person: str, purpose: LinkPurpose, channel: str, at: datetime) -> str:
+        """Make a link for one person and give its token."""
+        ...
+
+    async def readers(self) -> tuple[Reader, ...]:
+        """Everybody who has an account that works."""
+        ...
+
+    async def approval(self, approval: ApprovalId) -> Approval | None: ...
 
 
 # ---------------------------------------------------------------- asking (gateway -> workflow)

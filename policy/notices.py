@@ -60,7 +60,7 @@ def approval_wanted(approval: Approval) -> Notice:
     """A person must answer one exact action."""
     action = approval.action
     body = (
-        f"{action.kind} {action.target} (risk {action.risk}). Why: {action.reason or 'no reason given'}\n"
+        f"{action.exact} (risk {action.risk}). Why: {action.reason or 'no reason given'}\n"
         f"{approval.blast.sentence}\nUnanswered it counts as denied at {approval.expires_at.isoformat(timespec='minutes')}."
     )
     notice = _notice(
@@ -70,7 +70,7 @@ def approval_wanted(approval: Approval) -> Notice:
         f"Approve {action.kind} of {action.target}?",
         body,
     )
-    return notice.model_copy(update={"link": f"/approvals#{approval.id}"})
+    return notice.model_copy(update={"link": f"/approvals/{approval.id}", "approval": approval.id})
 
 
 def recovered(incident: IncidentId, service: str, proof: str) -> Notice:

@@ -21,6 +21,7 @@ _PATTERNS = tuple(
         r"\bglpat-[A-Za-z0-9_-]{16,}",
         r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
         r"\bAKIA[0-9A-Z]{16}\b",
+        r"\btal_[A-Za-z0-9_-]{20,}",  # our own approval links
         r"\beyJ[A-Za-z0-9_-]{10,2000}\.[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,}",
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
     )

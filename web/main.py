@@ -130,6 +130,7 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
         examinations=here.examinations,
         histories=here.histories,
         metrics=here.metrics,
+        links=here.links,
         hub=hub,
         renderer=Renderer(
             make_environment(files, root_path_of(settings.public_url)), chrome, zone_of(settings.timezone), clock.now

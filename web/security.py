@@ -15,6 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from policy.links import POST as LINK_POST
+
 CLIENT_HEADER = "x-tiercel-client"  # no cross-site page can send it without our leave
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -52,12 +54,14 @@ def host_name(host_header: str) -> str:
     return host_header.rpartition(":")[0] or host_header if ":" in host_header else host_header
 
 
-def refusal(method: str, headers: Headers, hosts: frozenset[str], public_url: str) -> str | None:
-    """Why a request must not be served; None where it may."""
+def refusal(
+    method: str, headers: Headers, hosts: frozenset[str], public_url: str, *, exempt: bool = False
+) -> str | None:
+    """Why a request must not be served; None where it may. `exempt` ones may come from any site."""
     host = headers.get("host", "")
     if host_name(host).lower() not in hosts and not _is_number(host_name(host), hosts):
         return f"this dashboard does not answer to the name '{host_name(host)}'; set TIERCEL_PUBLIC_URL to the address that people use"
-    if method in SAFE:
+    if method in SAFE or exempt:
         return None
     return _cross_site(headers, host, public_url)
 
@@ -149,7 +153,10 @@ class Guard:
                 out["x-request-id"] = request_id
             await send(message)
 
-        reason = refusal(scope["method"], headers, self._hosts, self._public_url)
+        # A link's page sends no referrer, so its form has the origin "null"; a message app has its own. The token
+        # in the body proves more than an origin could, and cookies count for nothing there.
+        exempt = scope["path"] == self._root + LINK_POST
+        reason = refusal(scope["method"], headers, self._hosts, self._public_url, exempt=exempt)
         if reason is not None:
             status = 421 if reason.startswith("this dashboard") else 403
             await PlainTextResponse(f"Refused: {reason}. (request {request_id})\n", status_code=status)(

@@ -18,6 +18,7 @@ from web.services.engine_link import EngineLink
 from web.services.examinations import Examinations
 from web.services.histories import Histories
 from web.services.insights import Insights
+from web.services.links import LinkDesk
 from web.services.logins import Logins
 from web.services.metrics import Metrics
 from web.services.people import People
@@ -41,6 +42,7 @@ class Site:
     examinations: Examinations
     histories: Histories
     metrics: Metrics
+    links: LinkDesk
     hub: Hub
     renderer: Renderer
     assets: dict[str, Asset]

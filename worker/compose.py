@@ -22,6 +22,7 @@ from adapters.containers.choice import select
 from adapters.containers.folders import SessionFolders
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
+from adapters.database.links import LinkStore
 from adapters.database.notices import NoticeStore
 from adapters.database.pool import Pool
 from adapters.database.sessions import SessionStore
@@ -77,7 +78,9 @@ async def compose(
         ledger_records=LedgerRecordActivities(incidents, clock),
         permits=PermitActivities(ledger),
         actions=ActionActivities(effects, prober, health, incidents, clock, dry_run=settings.dry_run),
-        notices=NoticeActivities(notifier, notices, clock, redact),
+        notices=NoticeActivities(
+            notifier, notices, clock, LinkStore(pool, login=settings.web_login), settings.addresses, redact
+        ),
         sessions=SessionActivities(
             engine,
             doors,

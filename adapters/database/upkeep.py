@@ -17,6 +17,7 @@ _PRUNED = (
     "session",
     "timeline",
     "action",
+    "approval_link",
     "approval",
     "permit",
     "notice",

@@ -13,7 +13,7 @@ from apprise.plugins import NotifyBase
 from pydantic import SecretStr
 
 from adapters.notify.addresses import Address, addresses
-from adapters.notify.message import SEVERITY, body_for, title_for
+from adapters.notify.message import NTFY, SEVERITY, body_for, ntfy_actions, title_for
 from domain.errors import FatalError
 from domain.notice import Delivery, Notice
 
@@ -72,7 +72,8 @@ class AppriseNotifier:
             return Delivery(channel=channel, delivered=False, message=self._complaint(address))
         try:
             async with self._locks[channel]:
-                sending = asyncio.to_thread(self._send, service, notice)
+                dressed = self._with_buttons(address, service, notice)
+                sending = asyncio.to_thread(self._send, dressed, notice)
                 result = await asyncio.wait_for(sending, self._timeout_s + _GRACE_S)
         except TimeoutError:
             message = f"no answer within {self._timeout_s:g} s"
@@ -97,10 +98,19 @@ class AppriseNotifier:
             log_level=logging.WARNING,
         )
 
+    def _with_buttons(self, address: Address, service: NotifyBase, notice: Notice) -> NotifyBase:
+        """Ntfy shows buttons; each message gets a plugin of its own, so that no address ever holds a token."""
+        if not notice.buttons or address.scheme not in NTFY:
+            return service
+        parts = cast("dict[str, object]", type(service).parse_url(address.url))
+        extra = {"schema": address.scheme, "click": notice.link, "actions": ntfy_actions(notice.buttons)}
+        return self._instance({**parts, **extra}) or service
+
     def _service(self, address: Address) -> NotifyBase | None:
-        if not address.scheme:
-            return None
-        service = Apprise.instantiate(address.url, asset=self._asset)
+        return self._instance(address.url) if address.scheme else None
+
+    def _instance(self, address: str | dict[str, object]) -> NotifyBase | None:
+        service = Apprise.instantiate(address, asset=self._asset)
         if service is None:
             return None
         service.retry = 0  # the workflow repeats; repetitions inside would multiply

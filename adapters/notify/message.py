@@ -1,10 +1,12 @@
 """What one channel shows of a notice. Pure: bounds and wording, no sending."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
+from urllib.parse import urlencode
 
-from domain.notice import Notice, NoticeKind
+from domain.notice import Button, Notice, NoticeKind
 
 Severity = Literal["info", "success", "warning", "failure"]
 
@@ -20,6 +22,7 @@ SEVERITY: Mapping[NoticeKind, Severity] = {
     NoticeKind.DIGEST: "info",
     NoticeKind.TEST: "info",
 }
+NTFY = ("ntfy", "ntfys")
 _MENTION = re.compile(r"@(?=everyone\b|here\b|channel\b|all\b)|<(?=[@!#&])", re.IGNORECASE)
 _INVISIBLE = "\u200b"
 _CUT = "\n[...]"
@@ -39,6 +42,25 @@ def body_for(notice: Notice, limit: int) -> str:
     if len(body) > room:
         body = body[: max(0, room - len(_CUT))] + _CUT
     return (body + link).strip() or title_for(notice, limit)
+
+
+def ntfy_actions(buttons: Sequence[Button]) -> str:
+    """Ntfy's `X-Actions`: a button opens its address, or with a token posts that and takes the message away."""
+    return json.dumps([_ntfy_action(button) for button in buttons[:3]])
+
+
+def _ntfy_action(button: Button) -> dict[str, object]:
+    if not button.token:
+        return {"action": "view", "label": button.label, "url": button.url}
+    return {
+        "action": "http",
+        "label": button.label,
+        "url": button.url,
+        "method": "POST",
+        "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+        "body": urlencode({"token": button.token, "decision": button.label.lower()}),
+        "clear": True,
+    }
 
 
 def _harmless(text: str) -> str:

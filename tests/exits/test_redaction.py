@@ -24,6 +24,7 @@ from activities.notify import NoticeActivities
 from activities.output import OutputCopy
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
+from adapters.database.links import LinkStore
 from adapters.database.notices import NoticeStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
@@ -44,6 +45,7 @@ from gateway.records import LateRecords
 from policy.redaction import redactor
 from tests.support import gateway, seed
 from tests.support.browser import dashboard, settings_for
+from tests.support.engine_room import NOWHERE
 from tests.support.otlp import Collector
 from tests.support.receivers import http_receiver
 
@@ -225,7 +227,7 @@ async def test_what_a_sessions_own_telemetry_says(tmp_path: Path, shape: str) ->
 async def test_a_notification(pool: Pool, database_url: str) -> None:
     async with http_receiver() as receiver:
         notifier = AppriseNotifier(f"json://127.0.0.1:{receiver.port}/")
-        activities = NoticeActivities(notifier, NoticeStore(pool), SystemClock(), REDACT)
+        activities = NoticeActivities(notifier, NoticeStore(pool), SystemClock(), LinkStore(pool), NOWHERE, REDACT)
         notice = Notice(key="k", kind=NoticeKind.TEST, title=MESSAGE[:100], body=MESSAGE)
         assert await ActivityEnvironment().run(
             activities.send, SendOrder(notice=notice, channel=notifier.channels()[0])

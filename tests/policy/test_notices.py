@@ -64,7 +64,7 @@ def test_a_question_tells_what_why_who_notices_and_until_when() -> None:
     assert told.title == "Approve restart of local/web?"
     for part in ("restart local/web", f"risk {Risk.LOW}", "it hangs", "nothing depends on it.", "2026-03-01T13:00"):
         assert part in told.body
-    assert told.link == "/approvals#apr_1"
+    assert (told.link, told.approval) == ("/approvals/apr_1", "apr_1")
     unexplained = approval(action=action(reason=""))
     assert "no reason given" in notices.approval_wanted(unexplained).body
 

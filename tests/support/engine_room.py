@@ -21,6 +21,7 @@ from activities.records import RecordActivities
 from activities.upkeep import UpkeepActivities
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
+from adapters.database.links import LinkStore
 from adapters.database.notices import NoticeStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
@@ -41,7 +42,8 @@ from domain.engine import (
 from domain.ids import IncidentId, ServiceId, escalation_workflow_id, ledger_workflow_id
 from domain.incident import Alert, Approval, EscalationInput, EscalationPolicy, Observed
 from domain.ledger import LedgerStart, PermitAnswer, PermitOutcome, PermitRequest
-from domain.ports import Prober
+from domain.links import Addresses
+from domain.ports import Notifier, Prober
 from domain.session import Deferred, SessionOrder, SessionOutcome, SessionStatus, TierReport, TierSettings
 from tests.support.world import World
 from worker.registry import PASSTHROUGH, WORKFLOWS
@@ -62,6 +64,7 @@ QUICK = EscalationPolicy(
     handover_watch_s=60,
 )
 
+NOWHERE = Addresses(people_url="http://127.0.0.1:8080")
 Script = Callable[["Desk", SessionOrder], Awaitable[SessionOutcome]]
 
 
@@ -253,9 +256,14 @@ class ScriptedSessions:
 
 @asynccontextmanager
 async def engine_room(
-    client: Client, pool: Pool, world: World, prober: Prober | None = None
+    client: Client,
+    pool: Pool,
+    world: World,
+    prober: Prober | None = None,
+    notifier: Notifier | None = None,
+    where: Addresses = NOWHERE,
 ) -> AsyncGenerator[Room, None]:
-    """Workers on all three queues, until the block ends. `prober`: real probes instead of the world's."""
+    """Workers on all three queues, until the block ends. Real probes and real messages where they are given."""
     look: Prober = prober or world
     room = Room(client, pool, world)
     await room.save_inventory()
@@ -264,7 +272,7 @@ async def engine_room(
     ledger_records = LedgerRecordActivities(incidents, clock)
     permits = PermitActivities(DirectLedger(client))
     actions = ActionActivities(world, look, health, incidents, clock)
-    notices = NoticeActivities(world, NoticeStore(pool), clock)
+    notices = NoticeActivities(notifier or world, NoticeStore(pool), clock, LinkStore(pool), where)
     patrol = PatrolActivities(world, look, health, StubEscalations(room), clock)
     probes = ProbeActivities(look, health, clock)
     upkeep = UpkeepActivities(UpkeepStore(pool), incidents, (), _runs(client), clock)

@@ -7,10 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.incident import Change
+from policy.links import how
 from policy.params import STOP_WAIT
 from web.errors import PageError
 from web.pages._common import acted, address
-from web.site import actor_of, site_of
+from web.services.links import SESSION
+from web.site import actor_of, site_of, who_of
 
 
 async def handle(
@@ -21,21 +23,26 @@ async def handle(
     reason: Annotated[str, Form(max_length=500)] = "",
     instead: Annotated[str, Form(max_length=200)] = "",
     stop_wait_s: Annotated[str, Form(max_length=8)] = "",
+    link: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """POST /approvals/{approval}/decide. The digest is the one that was on the page; `instead` is `<kind> <target>`."""
     site = site_of(request)
     found = await site.insights.approval(approval)
     if found is None:
         raise PageError(404, f"There is no approval {approval}.")
+    who = who_of(request)
+    came_by = await site.links.of_session(link, found.id, who) if link and who else None
     act = await site.actions.decide(
         found,
         digest=digest,
         approve=decision != "deny",
         reason=reason,
         actor=actor_of(request),
-        how="dashboard",
+        how=how(came_by, SESSION) if came_by else "dashboard",
         change=change_of(instead, stop_wait_s) if decision == "change" else None,
     )
+    if came_by and act.accepted:
+        await site.links.spent(came_by)
     return acted(request, act, address(request, "approval_show", approval=approval))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from adapters.database.audit import AuditStore
 from adapters.database.costs import CostReads
 from adapters.database.incidents import IncidentStore
+from adapters.database.links import LinkStore
 from adapters.database.logins import LoginStore
 from adapters.database.people import PeopleStore
 from adapters.database.pool import Pool
@@ -26,6 +27,7 @@ from web.services.engine_link import EngineLink
 from web.services.examinations import Examinations
 from web.services.histories import Histories
 from web.services.insights import Insights
+from web.services.links import LinkDesk
 from web.services.logins import Logins
 from web.services.metrics import Metrics
 from web.services.people import People
@@ -49,6 +51,7 @@ class Services:
     metrics: Metrics
     logins: Logins
     people: People
+    links: LinkDesk
 
 
 def services(settings: Settings, pool: Pool) -> Services:
@@ -74,6 +77,16 @@ def services(settings: Settings, pool: Pool) -> Services:
     metrics = Metrics(insights, costs, look, engine)
     histories = Histories(TemporalHistory(engine.client, PATIENCE_S), look, engine)
     examinations = Examinations(reads, engine, look, IncidentStore(pool), clock, settings)
+    logins, people = accounts(pool, clock)
+    desk = LinkDesk(
+        LinkStore(pool, login=settings.web_login),
+        PeopleStore(pool),
+        logins,
+        actions,
+        AuditStore(pool),
+        clock,
+        login=settings.web_login,
+    )
     return Services(
         settings,
         reads,
@@ -85,7 +98,9 @@ def services(settings: Settings, pool: Pool) -> Services:
         examinations,
         histories,
         metrics,
-        *accounts(pool, clock),
+        logins,
+        people,
+        desk,
     )
 
 

@@ -214,6 +214,11 @@ class Logins:
         await self._store.forgive((own,))
         return Entry(accepted=True)
 
+    async def may_guess(self, visitor: Visitor) -> bool:
+        """Count something wrong that an address sent. False while it has sent many: then it is worth no line."""
+        counts = (Attempt(kind=AttemptKind.KEY, subject=policy.address_group(visitor.address)),)
+        return not await self._store.begin_attempt(counts, self._clock.now())
+
     async def refused(self, who: Who, what: str, why: str) -> None:
         """Somebody who was let in asked for something they may not do."""
         target = who.session if who.kind == "key" else who.name

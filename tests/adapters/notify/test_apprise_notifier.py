@@ -3,6 +3,7 @@
 import asyncio
 import io
 import itertools
+import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 from adapters.notify.apprise_notifier import AppriseNotifier
 from domain.errors import FatalError
-from domain.notice import Notice, NoticeKind
+from domain.notice import Button, Notice, NoticeKind
 from tests.support.receivers import HttpReceiver, MailReceiver, http_receiver, mail_receiver
 
 TOKEN = "AbCdEf1234567hT"
@@ -177,3 +178,37 @@ async def test_a_channel_that_is_gone_is_final() -> None:
 def test_no_address_is_no_channel_and_no_complaint() -> None:
     assert AppriseNotifier(None).channels() == ()
     assert AppriseNotifier("").check() == ()
+
+
+async def test_ntfy_gets_buttons_and_no_answer_or_failure_tells_a_token(receiver: HttpReceiver) -> None:
+    token = "tal_" + "Ab3_-" * 8 + "xyz"
+    page = Button(label="Approve", url=f"https://home.example/ops/a/{token}")
+    deny = Button(label="Deny", url="https://home.example/ops/a", token=token)
+    asked = a_notice(NoticeKind.APPROVAL).model_copy(update={"link": page.url, "buttons": (page, deny)})
+    host = f"127.0.0.1:{receiver.port}"
+    notifier = AppriseNotifier(f"ntfy://{host}/alerts?priority=high, json://{host}")
+    receiver.statuses = [200, 200, 500]
+    for channel in notifier.channels():
+        assert (await notifier.send(channel, asked)).delivered
+    ntfy, plain = receiver.requests
+    assert (ntfy.path, ntfy.json["topic"], ntfy.headers["X-Priority"]) == ("/", "alerts", "high")
+    assert ntfy.headers["X-Click"] == page.url
+    assert json.loads(ntfy.headers["X-Actions"]) == [
+        {"action": "view", "label": "Approve", "url": page.url},
+        {
+            "action": "http",
+            "label": "Deny",
+            "url": deny.url,
+            "method": "POST",
+            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+            "body": f"token={token}&decision=deny",
+            "clear": True,
+        },
+    ]
+    assert page.url in str(plain.json["message"])  # elsewhere the link is in the text
+    assert "X-Actions" not in plain.headers
+    failed = await notifier.send("ch1-ntfy", asked)
+    assert not failed.delivered
+    assert token not in failed.message
+    await notifier.send("ch1-ntfy", a_notice())  # the next message has no buttons left over
+    assert "X-Actions" not in receiver.requests[-1].headers

@@ -1,0 +1,1 @@
+DELETE FROM approval_link WHERE created_at < %(before)s
