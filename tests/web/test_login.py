@@ -212,7 +212,10 @@ async def test_nothing_secret_is_kept_or_shown(gate: Dashboard, capfd: pytest.Ca
             pass
         async with web.get("/", headers={"Authorization": "Bearer tcl_0123456789_rubbish"}):
             pass
-        for path in ("/users", "/keys", "/account", "/audit", "/audit.json", "/audit.csv", "/login"):
+        for path in (
+            "/users", "/users.json", "/users.csv", "/keys", "/keys.json", "/keys.csv", "/account",
+            "/audit", "/audit.json", "/audit.csv", "/login",
+        ):  # fmt: skip
             async with web.get(path) as answer:
                 assert answer.status == 200, path
                 text = await answer.text()

@@ -1,5 +1,6 @@
 """Who may do what, on every route that there is; keys; requests that another site sends; the password again."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -34,10 +35,10 @@ OPEN = {
     "login_show", "login_enter", "setup_show", "setup_use", "link_show", "link_answer",
 }  # fmt: skip
 OWN = {
-    "logout", "keys_list", "key_add", "key_revoke", "account_show", "account_password", "account_pin",
-    "account_sign_out",
+    "logout", "keys_list", "keys_json", "keys_csv", "key_add", "key_revoke",
+    "account_show", "account_password", "account_pin", "account_sign_out",
 }  # fmt: skip
-ADMINS = {"users_list", "user_add", "user_act"}
+ADMINS = {"users_list", "users_json", "users_csv", "user_add", "user_act"}
 PLACES = {
     "incident": "inc_none", "session": "s", "attempt": "1", "approval": "none", "node": "none", "name": "none",
     "kind": "snooze", "schedule": "none", "act": "none", "sha8": "x", "key": "none",
@@ -219,6 +220,24 @@ async def grown_old(home: Household, person: str) -> None:
         )
 
     await home.site.pool.run(work)
+
+
+async def test_people_and_keys_as_files_show_ones_own_and_no_hash(home: Household):
+    made = {name: await key_of(home, name, KeyScope.READ) for name in ("admin", "viewer")}
+    for name, owners in (("admin", {"admin", "viewer"}), ("viewer", {"viewer"})):
+        async with home.browsers[name].get("/keys.json") as answer:
+            text = await answer.text()
+        assert owners <= {row["owner"] for row in json.loads(text)["items"]} <= owners | {"operator"}
+        async with home.browsers[name].get("/keys.csv") as answer:
+            text += await answer.text()
+        for key in made.values():
+            assert key not in text
+            assert sealed(key) not in text
+    async with home.browsers["admin"].get("/users.json") as answer:
+        assert {"admin", "operator", "viewer"} <= {row["name"] for row in (await answer.json())["items"]}
+    async with home.browsers["admin"].get("/users.csv") as answer:
+        assert answer.headers["content-disposition"] == 'attachment; filename="tiercel-users.csv"'
+        assert "viewer" in await answer.text()
 
 
 async def test_a_harmful_act_asks_for_the_password_again_and_keeps_what_was_typed(home: Household):

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
+from fastapi.encoders import jsonable_encoder
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from adapters.database.records import Page
 from web import csv_text
@@ -104,3 +105,16 @@ def csv_rows(name: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -
     return Response(
         csv_text.lines([head, *rows]), media_type="text/csv; charset=utf-8; header=present", headers=headers
     )
+
+
+def cells_of(columns: Iterable[str], rows: Iterable[object]) -> Iterable[list[object]]:
+    """The named attributes of each row."""
+    names = tuple(columns)
+    return ([getattr(row, name) for name in names] for row in rows)
+
+
+def short_json(columns: Iterable[str], rows: Iterable[object]) -> Response:
+    """A short list in one piece, only with the named attributes of each row."""
+    names = tuple(columns)
+    items = [dict(zip(names, cells, strict=True)) for cells in cells_of(names, rows)]
+    return JSONResponse({"items": jsonable_encoder(items)}, headers={"cache-control": "no-store"})
