@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from web.addresses import know_routes
 from web.errors import add_handlers
 from web.routes import add_routes
 from web.security import Guard
@@ -34,6 +35,7 @@ def create_app(site: Site) -> FastAPI:
     )
     app.state.site = site
     add_routes(app)
+    know_routes(app)
     add_handlers(app)
     settings = site.settings
     app.add_middleware(

@@ -17,6 +17,7 @@ from domain.errors import (
     RecordUnavailableError,
     TransientError,
 )
+from web.addresses import path_to
 from web.site import site_of
 
 _log = structlog.get_logger("web")
@@ -82,8 +83,7 @@ async def _not_logged_in(request: Request, error: Exception) -> Response:
     wants_page = request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("accept", "")
     if not error.text and wants_page and request.headers.get("hx-request") != "true":
         here = str(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
-        login = str(request.scope.get("root_path", "")) + str(request.app.url_path_for("login_show"))
-        return RedirectResponse(f"{login}?{urlencode({'next': here})}", status_code=303)
+        return RedirectResponse(f"{path_to(request, 'login_show')}?{urlencode({'next': here})}", status_code=303)
     response = answer(request, 401, error.text or "Nobody is logged in here, or the session has ended.")
     response.headers["www-authenticate"] = 'Bearer realm="tiercel"'
     return response

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from domain.session import OutputLine
 from web import ansi
+from web.addresses import path_to
 from web.live.cursor import LogKey
 from web.logwords import words
 from web.preferences import preferences_of
@@ -54,8 +55,7 @@ def plain(line: OutputLine, zone: tzinfo = UTC) -> str:
 
 def rows_html(renderer: Renderer, request: Request, key: LogKey, lines: Sequence[OutputLine]) -> Markup:
     """Rows as a page shows them. Everything in them was escaped on the way."""
-    root = str(request.scope.get("root_path", ""))
-    text_url = root + str(request.app.url_path_for("session_text", session=key.session, attempt=key.attempt))
+    text_url = path_to(request, "session_text", session=key.session, attempt=key.attempt)
     zone = preferences_of(request).time_zone(renderer.zone)
     place = Place(f"?log={escape(key)}&amp;line=", str(escape(text_url)), zone)
     return Markup("".join([_item(row(line), place) for line in lines]))  # noqa: S704 - every part is escaped

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 from domain.people import Permission, Who
 from policy.people import refusal
 from web import formats
+from web.addresses import path_to
 from web.assets import Asset
 from web.preferences import preferences_of
 
@@ -90,10 +91,9 @@ class Renderer:
         now = self._now()
         prefs = preferences_of(request)
         zone = prefs.time_zone(self.zone)
-        root = str(request.scope.get("root_path", ""))
 
         def url(name: str, /, **params: Any) -> str:
-            return root + str(request.app.url_path_for(name, **params))
+            return path_to(request, name, **params)
 
         def time(at: datetime | None, mode: str = "relative") -> Any:
             return formats.time_element(at, now, zone, mode)

@@ -69,7 +69,6 @@ CREATE TABLE probe_slot (
     down_s double precision NOT NULL DEFAULT 0,  -- for how long a probe of it failed, told by the next result
     PRIMARY KEY (service, slot)
 );
-CREATE INDEX probe_slot_slot ON probe_slot (slot);
 
 -- The same for half a day, beginning at 00:00 or 12:00 UTC: bars of 30 and 90 days.
 CREATE TABLE probe_half_day (
@@ -83,7 +82,6 @@ CREATE TABLE probe_half_day (
     down_s double precision NOT NULL DEFAULT 0,
     PRIMARY KEY (service, slot)
 );
-CREATE INDEX probe_half_day_slot ON probe_half_day (slot);
 
 CREATE TABLE patrol (
     id text PRIMARY KEY,

@@ -1,14 +1,16 @@
 """Small things that several handlers share: the page's frame, service addresses, answers to acts."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from fastapi.encoders import jsonable_encoder
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from adapters.database.records import Page
 from web import csv_text
+from web.addresses import path_to
 from web.errors import PageError
 from web.preferences import export_zone
 from web.security import safe_path
@@ -34,7 +36,7 @@ async def frame(request: Request, section: str, *topics: str, **context: Any) ->
 
 def address(request: Request, name: str, /, **params: Any) -> str:
     """The path of a page, with the prefix of a proxy."""
-    return str(request.scope.get("root_path", "")) + str(request.app.url_path_for(name, **params))
+    return path_to(request, name, **params)
 
 
 def safe_back(request: Request, back: str) -> str:
@@ -116,5 +118,10 @@ def cells_of(columns: Iterable[str], rows: Iterable[object]) -> Iterable[list[ob
 def short_json(columns: Iterable[str], rows: Iterable[object]) -> Response:
     """A short list in one piece, only with the named attributes of each row."""
     names = tuple(columns)
-    items = [dict(zip(names, cells, strict=True)) for cells in cells_of(names, rows)]
-    return JSONResponse({"items": jsonable_encoder(items)}, headers={"cache-control": "no-store"})
+    return json_file({"items": [dict(zip(names, cells, strict=True)) for cells in cells_of(names, rows)]})
+
+
+def json_file(body: Mapping[str, object]) -> Response:
+    """As JSON. Only what JSON has no form for goes to the slow encoder."""
+    text = json.dumps(body, default=jsonable_encoder, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Response(text, media_type="application/json", headers={"cache-control": "no-store"})

@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from fastapi.encoders import jsonable_encoder
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from adapters.database.records import Page
 from web.errors import PageError
-from web.pages._common import EXPORT, address, csv_file
+from web.pages._common import EXPORT, address, csv_file, json_file
 from web.preferences import preferences_of
 from web.site import site_of
 
@@ -111,14 +110,14 @@ def view_of(request: Request, name: str, asked: Asked, page: Page[Any]) -> dict[
     }
 
 
-def json_page(asked: Asked, page: Page[T], item: Callable[[T], object] = jsonable_encoder, **more: object) -> Response:
+def json_page(asked: Asked, page: Page[T], item: Callable[[T], object] = lambda row: row, **more: object) -> Response:
     """One page, and the query of the next one."""
     body: Mapping[str, object] = {
         "items": [item(row) for row in page.rows],
         "next": asked.to(after=page.next) if page.next else "",
         **more,
     }
-    return JSONResponse(jsonable_encoder(body), headers={"cache-control": "no-store"})
+    return json_file(body)
 
 
 async def csv_list(

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from fastapi.encoders import jsonable_encoder
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -84,7 +83,7 @@ async def _asked(request: Request) -> tuple[Asked, IncidentFilter]:
 
 def _item(chain: Chain) -> dict[str, object]:
     row = dict(zip(COLUMNS, _cells(chain), strict=True))
-    return {**row, "sessions": jsonable_encoder(chain.sessions)}
+    return {**row, "sessions": chain.sessions}
 
 
 def _cells(chain: Chain) -> Iterable[object]:

@@ -3,6 +3,8 @@
 -- How often a service began to fail, and for how long it failed, beside the counts of its results.
 ALTER TABLE probe_slot ADD COLUMN failures integer NOT NULL DEFAULT 0;
 ALTER TABLE probe_slot ADD COLUMN down_s double precision NOT NULL DEFAULT 0;
+-- Bars are read service by service. An index on the time alone tempted Postgres to read all services for each of them.
+DROP INDEX probe_slot_slot;
 
 CREATE TABLE probe_half_day (
     service text NOT NULL,
@@ -15,7 +17,6 @@ CREATE TABLE probe_half_day (
     down_s double precision NOT NULL DEFAULT 0,
     PRIMARY KEY (service, slot)
 );
-CREATE INDEX probe_half_day_slot ON probe_half_day (slot);
 
 WITH seen AS (
     SELECT service, probe, status, at, lag(status) OVER w AS was, lag(at) OVER w AS was_at
