@@ -78,7 +78,7 @@ async def test_services_are_listed_with_what_the_probes_hold_true(household: She
 async def test_slots_that_are_used_are_listed_with_the_time_of_the_next(household: Shell) -> None:
     rows = (await household("cooldown", "-o", "json")).json
     blog = next(r for r in rows if r["service"] == "local/blog")
-    assert {s["cooldown_class"] for s in blog["slots"]} == {"restart", "redeploy", "remedy"}
+    assert {c["slot"]["cooldown_class"] for c in blog["classes"]} == {"restart", "redeploy", "remedy"}
     off = await household("cooldown", TIERCEL_RESTART_LIMIT="0")
     assert "never" in off.out
 
