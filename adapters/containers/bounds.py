@@ -17,7 +17,7 @@ from adapters.containers.output import MAX_STREAM_BYTES, Output
 from adapters.containers.spawn import Spec
 
 DISK_EVERY_S = 1.0
-LEAST_FREE_BYTES = 256 << 20  # below it a session's host stops working: its database, its logs
+LEAST_FREE_BYTES = 64 << 20  # as the supervisor: below it a session's host stops working: its database, its logs
 _ENTRY_BYTES = 4096  # what an empty file costs, about
 _SIGKILL_CODE = 137
 MANY_REFUSALS = 500  # a program that gets no more processes gives up or waits; only a bomb goes on trying

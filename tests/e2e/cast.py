@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.containers import files
+from adapters.containers.container_spec import RUNNER_INSIDE
 from config import processes
 
 SERVICES = ("gateway", "worker", "web")
@@ -69,8 +70,12 @@ def doubled(home: Path) -> list[str]:
 
 
 def runners(home: Path) -> list[Player]:
-    """The processes that keep sessions: children of nobody."""
-    found = {p.pid: p for p in _with_argument(str(home / "sessions"), "launch.json")}
+    """The processes that keep sessions: children of nobody, or the first ones of containers."""
+    found: dict[int, Player] = {}
+    for pid in processes.every_pid():
+        seen = player("runner", pid) if _keeps(processes.arguments(pid), home / "sessions") else None
+        if seen is not None:
+            found[pid] = seen
     # Between fork and exec a child still shows its parent's command line.
     below = {pid for p in found.values() for pid in files.descendants(p.pid)}
     return [p for p in found.values() if p.pid not in below]
@@ -88,14 +93,12 @@ def clis(home: Path) -> list[Player]:
     return list(found.values())
 
 
-def _with_argument(*parts: str) -> list[Player]:
-    found: list[Player] = []
-    for pid in processes.every_pid():
-        if any(all(part in word for part in parts) for word in processes.arguments(pid)):
-            seen = player("runner", pid)
-            if seen is not None:
-                found.append(seen)
-    return found
+def _keeps(argv: tuple[str, ...], sessions: Path) -> bool:
+    """A runner names its order by path; in a container by the path inside, and then its session."""
+    orders = [word for word in argv if word.endswith(f"/{files.LAUNCH}")]
+    if any(word.startswith(f"{sessions}/") for word in orders):
+        return True
+    return any(word.startswith(RUNNER_INSIDE) for word in orders) and (sessions / argv[-1]).is_dir()
 
 
 def everybody(home: Path) -> dict[int, str]:

@@ -36,7 +36,10 @@ WRONG = {
         {"ANTHROPIC_API_KEY_FILE": "/nowhere/key"},
         "ANTHROPIC_API_KEY_FILE: cannot read /nowhere/key",
     ),
-    "open to the world": ({"TIERCEL_WEB_HOST": "0.0.0.0"}, "TIERCEL_WEB_HOST: the dashboard has no login yet"),
+    "open to the world": (
+        {"TIERCEL_WEB_HOST": "0.0.0.0", "TIERCEL_WEB_LOGIN": "false"},
+        "TIERCEL_WEB_LOGIN: without login everybody who reaches 0.0.0.0 could act as its owner",
+    ),
     "home is a file": ({"TIERCEL_HOME": "/etc/hostname"}, "/etc/hostname"),
 }
 
