@@ -41,7 +41,7 @@ BAD = (
 )
 HUGE = "A" * (1 << 20) + BAD
 NODE, NAME = "evil", "one"
-SERVICE, INCIDENT, SESSION = ServiceId("evil/one"), IncidentId("inc_evil_1"), SessionId("ses_evil_1")
+SERVICE, INCIDENT, SESSION = ServiceId("evil/one"), IncidentId("inc_evil_1"), SessionId("ses-evil-1")
 PAGES = (
     "/", "/incidents", f"/incidents/{INCIDENT}", "/runs", "/events?kind=incident&kind=action&kind=notice&kind=note&kind=probe&kind=approval",
     "/approvals", "/approvals/apr_evil_1", "/services", f"/services/{SERVICE}", "/services?tag=x", "/cooldowns", "/audit", "/costs", "/runs/new",
