@@ -80,13 +80,19 @@ async def test_keys_lead_around_are_ignored_while_typing_and_can_be_switched_off
     page = await house.page(chrome)
     await page.goto(f"{house.url}/audit")
     await page.keyboard.press("/")
-    field = page.get_by_label("Target")
+    field = page.get_by_label("Actor", exact=True)
     assert await field.evaluate("el => el === document.activeElement")
     await page.keyboard.type("ga?/")
     assert await field.input_value() == "ga?/"
     assert page.url.endswith("/audit")
     await page.keyboard.press("Tab")
-    for keys, path in (("gi", "/incidents"), ("ga", "/approvals"), ("gr", "/incidents"), ("gs", "/services")):
+    for keys, path in (
+        ("gi", "/incidents"),
+        ("ga", "/approvals"),
+        ("gr", "/runs"),
+        ("ge", "/events"),
+        ("gs", "/services"),
+    ):
         await page.evaluate("document.activeElement.blur()")
         await page.keyboard.press(keys[0])
         await page.keyboard.press(keys[1])
