@@ -37,6 +37,7 @@ _QUIET = (
     "aiohttp.access",
     "docker",
     "uvicorn.access",
+    "uvicorn.error",  # its start and its "Press CTRL+C" are about one of five processes, which say it themselves
     "psycopg.pool",
 )
 _QUEUE_LINES = 20_000

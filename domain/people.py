@@ -70,6 +70,8 @@ class Who(Value):
     password_at: datetime | None = None  # when the password was last entered
 
 
+# The dashboard's line of its log with the link to the first account; `up` says it again at its end.
+OFFER = "setup: nobody has an account yet; open "
 OWNER = Who(kind="web", name="owner", role=Role.ADMIN)
 
 

@@ -16,6 +16,7 @@ from config.clock import SystemClock
 from config.settings import Settings, load
 from domain.errors import ConfigurationError, TiercelError
 from domain.ids import SessionId
+from domain.people import OFFER
 from domain.session import OutputLine
 from policy.redaction import redactor
 from web import assets as static
@@ -84,7 +85,7 @@ async def offer_setup(site: Site) -> None:
         return
     code = await site.people.setup_code(Actor(kind="system", name="web"))
     if code:
-        sys.stderr.write(f"setup: nobody has an account yet; open {setup_link(site.settings, code)}\n")
+        sys.stderr.write(f"{OFFER}{setup_link(site.settings, code)}\n")
 
 
 class ClosingServer(uvicorn.Server):

@@ -56,9 +56,9 @@ async def run(settings: Settings) -> None:
         await check_schema(pool)
         client = await temporal.connect(settings, wait_s=60)
         activities = await compose(settings, pool, client, redact, stack)
+        await seed(client, settings, SystemClock().now())
         for worker in workers(client, activities, settings):
             await stack.enter_async_context(worker)
-        await seed(client, settings, SystemClock().now())
         logs.logger("worker").info(
             "ready", sessions=settings.max_sessions, dry_run=settings.dry_run, scripted=settings.scripted
         )

@@ -14,7 +14,7 @@ from config.logging import secrets_of
 from config.settings import Settings
 from domain.errors import ConfigurationError
 from policy.redaction import redactor
-from worker import supervisor_disk, supervisor_outage, up_endpoints, up_ports
+from worker import supervisor_disk, supervisor_outage, up_endpoints, up_ports, up_welcome
 from worker.supervisor import OWN_NAME, Event, Limits, Supervisor
 from worker.supervisor_child import ChildSpec
 from worker.supervisor_log import CombinedLog
@@ -55,7 +55,7 @@ async def up(
                 supervisor = Supervisor([*stack.specs(), *extra], log, limits=limits, on_event=on_event)
                 disk = supervisor_disk.watch(settings.home, lambda text: log.write(OWN_NAME, text), notify_fallback)
                 return await _run(
-                    stack, supervisor, stop, kill or asyncio.Event(), notify_fallback, outage_after_s, disk
+                    stack, supervisor, stop, kill or asyncio.Event(), notify_fallback, outage_after_s, disk, log
                 )
         finally:
             up_endpoints.remove(settings.home)
@@ -101,10 +101,11 @@ async def _run(
     notify: Notify | None,
     outage_after_s: float,
     disk: Coroutine[None, None, None],
+    log: CombinedLog,
 ) -> int:
     helpers = [
         asyncio.create_task(disk),
-        asyncio.create_task(_publish(stack, supervisor)),
+        asyncio.create_task(_publish(stack, supervisor, log)),
         asyncio.create_task(_kill_when_asked(supervisor, kill)),
     ]
     if notify is not None:
@@ -122,9 +123,11 @@ async def _run(
     return code
 
 
-async def _publish(stack: Stack, supervisor: Supervisor) -> None:
+async def _publish(stack: Stack, supervisor: Supervisor, log: CombinedLog) -> None:
     await supervisor.all_ready.wait()
     up_endpoints.write(stack.settings.home, stack.endpoints)
+    for line in up_welcome.lines(stack.settings, stack.offer.link):
+        log.write(OWN_NAME, line)
 
 
 async def _kill_when_asked(supervisor: Supervisor, kill: asyncio.Event) -> None:

@@ -25,6 +25,7 @@ from worker.supervisor_child import ChildSpec, Question
 from worker.supervisor_log import CombinedLog
 from worker.supervisor_probes import TemporalProbe, http_answers, postgres_answers
 from worker.up_endpoints import Endpoints
+from worker.up_welcome import Offer
 
 ROOT = Path(__file__).resolve().parents[1]  # `python -m gateway` finds our modules from here
 _SERVER_PATIENCE_S = 30.0
@@ -38,6 +39,7 @@ class Stack:
         self._postgres = None if settings.database_url else PostgresServer(settings.home)
         self._binary: Path | None = None
         self.settings = settings
+        self.offer = Offer()
         self.temporal = TemporalProbe(settings)
 
     async def __aenter__(self) -> Self:
@@ -180,6 +182,7 @@ class Stack:
             alive=functools.partial(self._alive, self._worker_alive if name == "worker" else ready),
             prepare=self._servers_answer,
             stop_timeout_s=stop_timeout_s,
+            shown=self.offer.hear if name == "web" else str,
         )
 
     async def _alive(self, question: Question, pid: int) -> bool:

@@ -138,6 +138,13 @@ async def test_it_runs_the_product_brings_back_whatever_is_killed_and_leaves_not
                 assert await (await connection.execute("SELECT count(*) FROM schema_version")).fetchone() != (0,)
             client = await temporal.connect(settings)
             assert await client.service_client.check_health()
+            log = (settings.home / "logs" / "tiercel.log").read_text()
+            last = log[log.index("everything is ready") :]
+            link = last.partition("Open this link once: ")[2].partition("\n")[0]
+            assert f"Dashboard  {endpoints.web_url}/" in last
+            assert "Stop       Ctrl-C" in last
+            assert "CTRL+C" not in log  # a part's own advice: it would end the part
+            assert await asyncio.to_thread(status, link) == 200
             with pytest.raises(ConfigurationError, match="already runs on"):
                 await up(settings, stop=asyncio.Event(), terminal=None)
             for name in PROCESSES:

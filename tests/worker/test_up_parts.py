@@ -12,7 +12,8 @@ import pytest
 
 from config.settings import Settings, load
 from domain.errors import ConfigurationError
-from worker import supervisor_outage, up_endpoints, up_environment, up_ports
+from domain.people import OFFER
+from worker import supervisor_outage, up_endpoints, up_environment, up_ports, up_welcome
 from worker.supervisor_outage import Outage
 from worker.up_endpoints import Endpoints, UpLock
 from worker.up_stack import readable
@@ -85,6 +86,49 @@ def test_the_lock_is_free_after_its_holder_was_killed(tmp_path: Path) -> None:
     holder.stdout.close()
     with UpLock(tmp_path):
         pass
+
+
+# ---------------------------------------------------------------- the last lines
+
+LINK = "http://127.0.0.1:8080/setup?code=K7QXA-2MPNB"
+
+
+def said(link: str, **given: str) -> str:
+    return "\n".join(up_welcome.lines(load(given), link))
+
+
+def test_the_link_to_the_first_account_is_heard_and_said_again_at_the_end() -> None:
+    offer = up_welcome.Offer()
+    assert offer.hear("info    ready address=http://127.0.0.1:8080/") == "info    ready address=http://127.0.0.1:8080/"
+    assert offer.link == ""
+    assert offer.hear(f"{OFFER}{LINK}") == f"{OFFER}{LINK}"
+    assert f"Open this link once: {LINK}" in said(offer.link)
+    assert "Account" not in said("")
+
+
+def test_the_last_lines_name_the_address_that_people_use_and_how_to_stop() -> None:
+    text = said("", TIERCEL_PUBLIC_URL="https://home.example/ops/")
+    assert "Dashboard  https://home.example/ops/\n" in text
+    assert "Stop       Ctrl-C" in text
+    as_json = said(LINK, TIERCEL_LOG_JSON="true").splitlines()
+    assert as_json[:2] == ["dashboard: http://127.0.0.1:8080/", f"first account: {LINK}"]
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"TIERCEL_REPOS_DIR": "/does/not/exist"}, "TIERCEL_REPOS_DIR"),
+        ({}, "ANTHROPIC_API_KEY"),
+        ({"ANTHROPIC_API_KEY": SECRET}, "TIERCEL_DRY_RUN=false"),
+        ({"TIERCEL_SCRIPTED": "true"}, "TIERCEL_DRY_RUN=false"),
+        ({"ANTHROPIC_API_KEY": SECRET, "TIERCEL_DRY_RUN": "false"}, "tiercel doctor"),
+    ],
+)
+def test_the_next_step_is_the_first_thing_that_is_missing(given: dict[str, str], wanted: str, tmp_path: Path) -> None:
+    settings = load({"TIERCEL_REPOS_DIR": str(tmp_path), **given})
+    assert wanted in up_welcome.next_step(settings, "")
+    assert "account" in up_welcome.next_step(settings, LINK)
+    assert SECRET not in said("", **given)
 
 
 # ---------------------------------------------------------------- environments
