@@ -61,7 +61,12 @@ def classify(
 
 # What happened to it, and what to do about it.
 _OURS: dict[EndReason, tuple[SessionStatus, Bound, str, str]] = {
-    "fences": (SessionStatus.FAILED, "", "The session was not started", ""),
+    "fences": (
+        SessionStatus.REFUSED,
+        "fences",
+        "The session was not started",
+        "Until then no session is started for this incident; close it, or repair it by hand.",
+    ),
     "timeout": (
         SessionStatus.LIMIT,
         "time",

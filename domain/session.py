@@ -58,7 +58,7 @@ class SessionStatus(StrEnum):
 
     COMPLETED = "completed"  # a report that fits the schema
     DEFERRED = "deferred"  # parked on an approval
-    REFUSED = "refused"  # could not start: no isolation, no credential
+    REFUSED = "refused"  # could not start: no isolation, no credential, fences that are not as they must be
     LIMIT = "limit"  # turns, budget or time used up
     INVALID = "invalid"  # finished, but without a report that fits the schema
     FAILED = "failed"  # error, crash, killed
@@ -68,8 +68,9 @@ class SessionStatus(StrEnum):
 
 
 # Which bound ended a session: the first three are its tier's to use up (status `limit`), the rest is a failure.
-# `bait`: stopped, because what was laid for thieves was seen outside.
-Bound = Literal["", "time", "turns", "money", "memory", "processes", "disk", "output", "silence", "bait"]
+# `bait`: stopped, because what was laid for thieves was seen outside. `fences`: never started, because what holds the
+# CLI is not as it must be.
+Bound = Literal["", "time", "turns", "money", "memory", "processes", "disk", "output", "silence", "bait", "fences"]
 
 
 class Deferred(Value):

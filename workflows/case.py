@@ -142,9 +142,13 @@ class Clerk:
         )
         return RecordOrder(states=(change,), timeline=(self._entry(kind or state.value, case.summary, detail),))
 
-    async def note(self, kind: str, text: str, **detail: Any) -> None:
-        """One line of the incident's history."""
-        await self.write(RecordOrder(timeline=(self._entry(kind, text, detail),)))
+    async def note(self, kind: str, text: str, *, audited: str = "", **detail: Any) -> None:
+        """One line of the incident's history; `audited` is the word for it in the audit, if it belongs there."""
+        order = RecordOrder(timeline=(self._entry(kind, text, detail),))
+        if audited:
+            said = self._audit("system", "escalation", audited, self._case.start.incident, {"text": text, **detail})
+            order = order.model_copy(update={"audit": (said,)})
+        await self.write(order)
 
     async def action(self, action: Action, text: str) -> None:
         """An action's new state, with its line of history and its line of audit."""

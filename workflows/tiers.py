@@ -124,6 +124,7 @@ class TierRunner:
         await self._clerk.note(
             "tier_ended",
             text,
+            audited="session.refused" if outcome.status == SessionStatus.REFUSED else "",
             status=outcome.status.value,
             bound=outcome.bound,
             escalate=escalates,

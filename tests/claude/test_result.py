@@ -94,7 +94,7 @@ def ended(reason: EndReason, code: int | None = None) -> ExitState:
         (None, ended("silent", 143), S.FAILED, "said nothing"),
         (None, ended("lost"), S.FAILED, "resumed"),
         (None, ended("lease"), S.FAILED, "resumed"),
-        (None, ended("fences"), S.FAILED, "not started"),
+        (None, ended("fences"), S.REFUSED, "not started"),
     ],
 )
 def test_each_ending_has_one_name_and_a_remedy(result: Result | None, exit_state: ExitState, status: S, word: str):

@@ -263,7 +263,7 @@ async def test_without_any_fence_all_of_it_happens(outcomes: dict[str, Outcome])
 
 async def test_a_session_with_broken_managed_settings_asks_no_model(outcomes: dict[str, Outcome]) -> None:
     refused = [one for one in outcomes.values() if one.case.lie]
-    assert {one.verdict.status for one in refused} == {SessionStatus.FAILED}
+    assert {one.verdict.status for one in refused} == {SessionStatus.REFUSED}
     assert [one for one in refused if '"type"' in one.said] == []
 
 
