@@ -43,12 +43,12 @@ def database_of(url: str) -> str:
 
 
 class TestServer:
-    """One server on a Unix socket in a folder of its own. Databases are copies of one migrated template."""
+    """One server on a Unix socket in a folder of its own, or in the one given. Databases are copies of a template."""
 
     __test__ = False
 
-    def __init__(self) -> None:
-        self._folder = tempfile.mkdtemp(prefix="tiercel-pg-")
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = str(folder) if folder else tempfile.mkdtemp(prefix="tiercel-pg-")
         self._server = PostgresServer(Path(self._folder), options=_OPTIONS)
         self._numbers = count(1)
         self._process: subprocess.Popen[Any] | None = None
@@ -89,9 +89,9 @@ class TestServer:
             _elsewhere(self._server.destroy())
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def create(self, template: str = "template0") -> str:
+    def create(self, template: str = "template0", name: str = "") -> str:
         """A new database; its address."""
-        name = f"t{next(self._numbers)}"
+        name = name or f"t{next(self._numbers)}"
         with psycopg.connect(self.url(), autocommit=True) as conn:
             strategy = " STRATEGY FILE_COPY" if conn.info.server_version >= 150000 else ""
             conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}{strategy}".encode())
@@ -100,6 +100,7 @@ class TestServer:
     def make_template(self, fill: Callable[[str], object]) -> None:
         """Let `fill` prepare the database that `create(TEMPLATE)` copies."""
         with psycopg.connect(self.url(), autocommit=True) as conn:
+            conn.execute(f"DROP DATABASE IF EXISTS {TEMPLATE}".encode())
             conn.execute(f"CREATE DATABASE {TEMPLATE}".encode())
         fill(self.url(TEMPLATE))
 
