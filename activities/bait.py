@@ -41,5 +41,5 @@ def words(where: str) -> str:
     """What people are told."""
     return (
         f"The bait of this session was seen in {where}: it carried a credential outside that no task needs."
-        " The session was stopped. Read its log, and what it was given to read, before you let another one work here."
+        " Nothing more of it was let out, and the session was stopped. An incident of its own is open."
     )

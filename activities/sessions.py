@@ -149,6 +149,8 @@ class SessionActivities:
                     "this worker stops; another one attaches to the session", retry_after_s=HAND_OVER_S
                 ) from None
             await self._stop(handle, copy)
+            if seen_outside(handle.folder):  # whoever closed the incident did not know
+                return self._outcome(order, copy, ExitState(code=None, reason="stopped"))
             raise
         return self._outcome(order, copy, exit_state)
 

@@ -6,6 +6,7 @@ TASK_QUEUE_PROBES = "tiercel-probes"  # sweeps, so that a long sweep delays nobo
 
 PATROL = "PatrolWorkflow"
 ESCALATION = "EscalationWorkflow"
+BAIT = "BaitWorkflow"  # BaitSeen -> EscalationResult; takes UPDATE_CLOSE and QUERY_VIEW
 LEDGER = "LedgerWorkflow"
 UPKEEP = "UpkeepWorkflow"
 NOTICE = "NoticeWorkflow"

@@ -77,6 +77,16 @@ def escalation_workflow_id(service: str) -> str:
     return f"escalation/{service}"
 
 
+def bait_workflow_id(session: SessionId) -> str:
+    """The workflow that owns the incident of a session that carried its bait outside."""
+    return f"bait/{session}"
+
+
+def bait_incident_id(session: SessionId) -> IncidentId:
+    """That incident: one for each session, however often it was seen."""
+    return IncidentId("inc_" + derived_uuid("bait", session)[:18])
+
+
 def ledger_workflow_id(service: str) -> str:
     """The entity that grants permits for a service."""
     return f"ledger/{service}"

@@ -7,7 +7,7 @@ from typing import Any
 from domain.action import Action, BlastRadius
 from domain.base import Value
 from domain.health import ProbeResult
-from domain.ids import ApprovalId, IncidentId, ServiceId
+from domain.ids import ApprovalId, IncidentId, ServiceId, SessionId
 from domain.session import TierSettings
 
 
@@ -55,6 +55,18 @@ class Alert(Value):
     results: tuple[ProbeResult, ...] = ()
     summary: str = ""
     at: datetime
+    origin: IncidentId = IncidentId("")  # the incident in which this happened, where it is about one of our sessions
+
+
+class BaitSeen(Value):
+    """A session carried its bait outside. `message`: which piece of it, where, and what was done."""
+
+    session: SessionId
+    incident: IncidentId  # the one that the session worked for
+    service: ServiceId
+    tier: int
+    message: str
+    dry_run: bool
 
 
 class EscalationPolicy(Value):

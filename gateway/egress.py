@@ -75,7 +75,7 @@ class Egress:
             return
         opened = self._audit("egress.opened", wanted, {"address": address, "tunnel": wanted.tunnel})
         begun = time.monotonic()
-        carrier = Carrier(near, far, bounds.limits.tunnel_idle_s, self._spend, self._watcher())
+        carrier = Carrier(near, far, bounds.limits.tunnel_idle_s, self._spend, self._watcher(wanted))
         try:
             await self._carry(wanted, near, carrier)
         finally:
@@ -160,13 +160,13 @@ class Egress:
         await near[1].drain()
         return None
 
-    def _watcher(self) -> Callable[[bytes], bool]:
+    def _watcher(self, wanted: Wanted) -> Callable[[bytes], bool]:
         """Looks at what a connection carries out. Of TLS nothing is to be seen."""
         stream = BaitStream(self._session.bait)
 
         def look(data: bytes) -> bool:
-            if stream.seen(data) and not self._session.stopped:
-                self._session.bait_seen("a connection to the outside")
+            if (piece := stream.seen(data)) and not self._session.stopped:
+                self._session.bait_seen(f"a connection to {wanted.host}", piece)
             return self._session.stopped
 
         return look

@@ -30,6 +30,7 @@ from gateway.reads import Reads
 from gateway.recorder import Recorder
 from policy.bait import BaitWatch
 from policy.redaction import redacted, redactor
+from policy.text import printable
 
 log = structlog.get_logger("gateway.session")
 
@@ -97,6 +98,7 @@ MAX_WISHES = 60  # per session; a repair needs a handful
 RECALL_S = 3.0  # the record may be away; the session's own file is then what is known of its money
 DOCKER_READS_AT_ONCE = 8  # of one session; the ninth waits
 LOOKS_AT_ONCE = 4
+_WHERE_CHARACTERS = 200  # a session chooses the path of a request
 
 
 @dataclass
@@ -128,16 +130,18 @@ class Session:
 
     def watch(self, where: str, data: bytes) -> bool:
         """Whether these bytes must not go out, because the session's bait is in them or was seen before."""
-        if not self._stopped and self.bait.seen(data):
-            self.bait_seen(where)
+        if not self._stopped and (piece := self.bait.seen(data)):
+            self.bait_seen(where, piece)
         return self._stopped
 
-    def bait_seen(self, where: str) -> None:
-        """Serve nothing more, write it down, and tell the worker, which ends the session."""
+    def bait_seen(self, where: str, piece: str) -> None:
+        """Serve nothing more, write it down, and tell the worker, which ends the session and opens an incident."""
         self._stopped = True
-        log.error("bait seen outside: the session is stopped", session=self.door.session, where=where)
-        self.audit(f"bait-{self.door.session}", "bait.seen", where, {"done": "the session is stopped"})
-        (self.door.folder.root / SEEN).write_text(where, encoding="utf-8")
+        where = printable(where)[:_WHERE_CHARACTERS]
+        log.error("bait seen outside: the session is stopped", session=self.door.session, where=where, piece=piece)
+        done: dict[str, object] = {"piece": piece, "done": "the session is stopped"}
+        self.audit(f"bait-{self.door.session}", "bait.seen", where, done)
+        (self.door.folder.root / SEEN).write_text(f"{where} ({piece})", encoding="utf-8")
 
     @property
     def bait(self) -> BaitWatch:

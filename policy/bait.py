@@ -11,6 +11,7 @@ from policy.redaction import spellings
 
 RANDOM_BYTES = 40
 _LEAST = 16  # characters; a shorter piece could be chance
+PIECES = ("the name of the access key", "the secret of the access key")  # how people call what `Bait.values` gives
 
 
 class Bait(Value):
@@ -21,7 +22,7 @@ class Bait(Value):
 
     @property
     def values(self) -> tuple[str, str]:
-        """What is looked for."""
+        """What is looked for, in the order of PIECES."""
         return self.id, self.secret
 
     @property
@@ -45,12 +46,20 @@ class BaitWatch:
     """Looks for bait in bytes, in every usual spelling."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        self._spelled = sorted({s.encode() for value in values for s in spellings(value) if len(s) >= _LEAST})
-        self.longest = max(map(len, self._spelled), default=0)
+        """`values`: those of `Bait.values`, or none."""
+        self._spelled = [
+            (spelled, piece)
+            for value, piece in zip(values, PIECES, strict=False)
+            for spelled in sorted({s.encode() for s in spellings(value) if len(s) >= _LEAST})
+        ]
+        self.longest = max((len(spelled) for spelled, _ in self._spelled), default=0)
 
-    def seen(self, data: bytes) -> bool:
-        """Whether some of it is in there."""
-        return any(spelled in data for spelled in self._spelled)  # faster by far than one pattern
+    def seen(self, data: bytes) -> str:
+        """Which piece of it is in there, one of PIECES; "" where none is."""
+        for spelled, piece in self._spelled:  # faster by far than one pattern
+            if spelled in data:
+                return piece
+        return ""
 
 
 class BaitStream:
@@ -60,8 +69,8 @@ class BaitStream:
         self._watch = watch
         self._tail = b""
 
-    def seen(self, data: bytes) -> bool:
-        """Whether it is there, now that these bytes follow the earlier ones."""
+    def seen(self, data: bytes) -> str:
+        """Which piece of it is there, now that these bytes follow the earlier ones; "" where none is."""
         whole = self._tail + data
         self._tail = whole[-self._watch.longest :] if self._watch.longest else b""
         return self._watch.seen(whole)

@@ -90,10 +90,9 @@ def broken(incident: IncidentId, service: str, what: str, step: str) -> Notice:
     return _notice(incident, f"broken/{step}", NoticeKind.BROKEN, f"Tiercel cannot work on {service}", what)
 
 
-def bait_seen(incident: IncidentId, service: str, what: str, step: str) -> Notice:
-    """A session carried a credential outside that was laid for thieves."""
-    title = f"A session that looked at {service} was stopped: it carried a credential outside"
-    return _notice(incident, step, NoticeKind.NEEDS_PERSON, title, what)
+def bait_seen(incident: IncidentId, title: str, what: str) -> Notice:
+    """A session carried a credential outside that was laid for thieves. `incident`: the one that is about this."""
+    return _notice(incident, "bait", NoticeKind.NEEDS_PERSON, title, what)
 
 
 def out_of_money(incident: IncidentId, service: str, tier: int, what: str) -> Notice:

@@ -103,6 +103,11 @@ class IncidentView:
         return tuple(a for a in self.approvals if a.state != "pending")
 
     @property
+    def origin(self) -> str:
+        """The incident in which this happened, where this one is about a session of ours; else ""."""
+        return str(self.row.alert.get("origin") or "")
+
+    @property
     def trace(self) -> str:
         """The trace id, where an entry of the history names it."""
         return next((str(t.detail["trace_id"]) for t in self.timeline if t.detail.get("trace_id")), "")

@@ -13,6 +13,7 @@ from activities.probes import ProbeActivities
 from activities.records import RecordActivities
 from activities.sessions import SessionActivities
 from activities.upkeep import UpkeepActivities
+from workflows.bait import BaitWorkflow
 from workflows.escalation import EscalationWorkflow
 from workflows.examination import ExaminationWorkflow
 from workflows.ledger import LedgerWorkflow
@@ -23,6 +24,7 @@ from workflows.upkeep import UpkeepWorkflow
 WORKFLOWS: Sequence[type] = (
     PatrolWorkflow,
     EscalationWorkflow,
+    BaitWorkflow,
     LedgerWorkflow,
     NoticeWorkflow,
     UpkeepWorkflow,

@@ -20,7 +20,7 @@ from domain.incident import (
     IncidentState,
     Timeline,
 )
-from domain.work import AuditEntry, RecordOrder, StateChange
+from domain.work import AuditEntry, OpenOrder, RecordOrder, StateChange
 from policy import approvals
 from workflows import options
 
@@ -89,6 +89,19 @@ class Case:
     def title(self) -> str:
         """How people call it."""
         return self.service or "look"
+
+    def opening(self) -> OpenOrder:
+        """Its first line in the record."""
+        info, start = workflow.info(), self.start
+        return OpenOrder(
+            incident=start.incident,
+            alert=start.alert,
+            workflow_id=info.workflow_id,
+            run_id=info.run_id,
+            dry_run=start.dry_run,
+            requested_by=start.requested_by,
+            prompt=start.prompt,
+        )
 
     def view(self) -> EscalationView:
         """The answer to the query `view`."""

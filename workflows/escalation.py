@@ -30,7 +30,6 @@ from domain.incident import (
     IncidentState,
     Observed,
 )
-from domain.work import OpenOrder
 from policy import notices
 from workflows import options
 from workflows.aftercare import GONE, Aftercare
@@ -92,17 +91,7 @@ class EscalationWorkflow:
         return self._case.closing is None and not self._case.gone
 
     async def _open(self, start: EscalationInput) -> None:
-        info = workflow.info()
-        order = OpenOrder(
-            incident=start.incident,
-            alert=start.alert,
-            workflow_id=info.workflow_id,
-            run_id=info.run_id,
-            dry_run=start.dry_run,
-            requested_by=start.requested_by,
-            prompt=start.prompt,
-        )
-        await workflow.execute_activity_method(RecordActivities.open_incident, order, **options.RECORD)
+        await workflow.execute_activity_method(RecordActivities.open_incident, self._case.opening(), **options.RECORD)
         # The look begins beside these lines of history: a person is waiting for it.
         self._clerk.state_meanwhile(
             IncidentState.OPEN,

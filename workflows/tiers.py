@@ -10,10 +10,10 @@ from temporalio.exceptions import ActivityError
 
 from activities.sessions import SessionActivities
 from domain.ids import SessionId, action_id, session_id
-from domain.incident import ApprovalState, IncidentState
+from domain.incident import ApprovalState, BaitSeen, IncidentState
 from domain.session import SessionOrder, SessionOutcome, SessionStatus, TierSettings
 from policy import notices
-from workflows import options
+from workflows import bait, options
 from workflows.case import Case, Clerk
 from workflows.desk import ActionDesk
 from workflows.looks import Looker
@@ -73,6 +73,8 @@ class TierRunner:
         resume: Resume = ""
         while True:
             outcome = await self._process(session, tier, attempt, resume)
+            if outcome.bound == "bait":  # also where a person has closed the incident meanwhile
+                await bait.open_incident(self._seen(outcome))
             step = TierEnd.CLOSED if case.closing is not None else await self._next(tier, outcome, tally)
             if case.closing is not None:
                 return TierEnd.CLOSED, outcome
@@ -96,8 +98,6 @@ class TierRunner:
                 tally.waits += 1
                 return "interrupted" if await self._wait_for_server(outcome, tally.waits) else TierEnd.FAILED
             case SessionStatus.STOPPED if outcome.bound == "bait":
-                step = f"{tier.tier}/bait"
-                await tell(notices.bait_seen(self._case.start.incident, self._case.title, outcome.message, step))
                 return TierEnd.BLOCKED
             case SessionStatus.FAILED | SessionStatus.STOPPED:  # stopped, but by nobody who closed the incident
                 tally.failures += 1
@@ -131,6 +131,17 @@ class TierRunner:
             session=outcome.session,
         )
         return end, outcome
+
+    def _seen(self, outcome: SessionOutcome) -> BaitSeen:
+        case = self._case
+        return BaitSeen(
+            session=outcome.session,
+            incident=case.start.incident,
+            service=case.service,
+            tier=case.tier,
+            message=outcome.message,
+            dry_run=case.start.dry_run,
+        )
 
     async def _process(self, session: SessionId, tier: TierSettings, attempt: int, resume: Resume) -> SessionOutcome:
         """One process. A worker that dies is replaced by another that attaches to the same process."""

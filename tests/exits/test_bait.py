@@ -13,7 +13,7 @@ from aiohttp import web
 from activities.bait import SEEN, lay, seen_outside, words
 from adapters.doors.paths import reachable
 from domain.ports import Door, SessionFolder
-from policy.bait import BaitStream, BaitWatch, bait_of
+from policy.bait import PIECES, BaitStream, BaitWatch, bait_of
 from tests.gateway.test_doors import GATE_CALL
 from tests.gateway.test_model_proxy import BODY, HEADERS, PATH
 from tests.support import gateway
@@ -70,12 +70,14 @@ async def ask(door: Door, path: str, **what: Any) -> int:
         return answer.status
 
 
-async def is_over(room: Room, door: Door) -> None:
-    """Nothing is served any more, the audit has it, and so has the worker."""
+async def is_over(room: Room, door: Door, piece: str, exit_: str) -> None:
+    """Nothing is served any more; the audit and the worker, who opens the incident, know which piece was seen where."""
     assert await ask(door, "/gate", json=GATE_CALL) == 403
     await room.written()
-    [where] = [target for action, target, _ in room.records.audits.values() if action == "bait.seen"]
-    assert where in words(seen_outside(door.folder))
+    [(where, detail)] = [(target, d) for action, target, d in room.records.audits.values() if action == "bait.seen"]
+    assert exit_ in where
+    assert detail["piece"] == piece
+    assert f"was seen in {where} ({piece})" in words(seen_outside(door.folder))
 
 
 @pytest.mark.parametrize("exit_", ["model", "gate", "header", "address", "telemetry"])
@@ -103,7 +105,10 @@ async def test_seen_at_an_exit_the_session_is_over_and_another_goes_on(tmp_path:
         before = len(room.broker.considered)
         assert await ask(door, path, **what) == (200 if exit_ == "gate" else 403)  # the gate's own word is deny
         assert len(room.broker.considered) == before
-        await is_over(room, door)
+        piece = PIECES[0] if exit_ in {"gate", "address"} else PIECES[1]
+        await is_over(
+            room, door, piece, "an address or a header" if exit_ in {"header", "address"} else path.partition("?")[0]
+        )
         assert arrived == []
         assert await ask(other, "/gate", json=GATE_CALL) == 200
         await room.keeper.stop()
@@ -111,6 +116,18 @@ async def test_seen_at_an_exit_the_session_is_over_and_another_goes_on(tmp_path:
         assert await ask(door, "/gate", json=GATE_CALL) == 403
         assert await ask(other, "/gate", json=GATE_CALL) == 200
         assert not (other.folder.root / SEEN).exists()
+
+
+async def test_hostile_words_of_an_exit_stay_words(tmp_path: Path) -> None:
+    """A session chooses the path of a request, and people read it."""
+    async with gateway.room(tmp_path) as room:
+        door = await room.open(bait=BAIT.values)
+        session = room.keeper._open[door.session].session
+        session.bait_seen("a request to /\x1b[31m\u202e\x00<script>" + "x" * 5000, PIECES[0])
+        told = words(seen_outside(door.folder))
+    assert "a request to /<script>xxx" in told
+    assert told.isprintable()
+    assert len(told) < 600
 
 
 @pytest.mark.parametrize("part", ["name", "path", "body"])
@@ -136,5 +153,6 @@ async def test_it_does_not_pass_through_the_way_out(tmp_path: Path, part: str) -
         async with asyncio.timeout(10):
             await reader.read()
         writer.close()
-        await is_over(room, door)
+        seen = "a connection to good.example" if part == "body" else "a request to the outside"
+        await is_over(room, door, PIECES[part != "name"], seen)
         assert BAIT.secret[half:].encode() not in b"".join(place.good.heads + place.good.rests)

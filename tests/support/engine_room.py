@@ -248,10 +248,13 @@ class ScriptedSessions:
         script = self._room.scripts.get(order.tier.tier, only_looks)
         desk = Desk(self._room.client, order)
         task = asyncio.ensure_future(script(desk, order))
-        while not task.done():
-            activity.heartbeat()
-            await asyncio.wait([task], timeout=0.2)
-        return task.result()
+        try:
+            while not task.done():
+                activity.heartbeat()
+                await asyncio.wait([task], timeout=0.2)
+        except asyncio.CancelledError:
+            task.cancel()
+        return await task
 
 
 @asynccontextmanager

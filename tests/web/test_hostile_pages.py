@@ -15,7 +15,7 @@ from adapters.database.sessions import SessionStore
 from domain.action import ActionState
 from domain.health import ProbeStatus, ServiceStatus
 from domain.ids import ActionId, ApprovalId, IncidentId, PermitId, ServiceId, SessionId
-from domain.incident import Alert, Trigger
+from domain.incident import Alert, IncidentState, Trigger
 from domain.inventory import Inventory, Service, ServiceKind
 from domain.notice import Delivery
 from domain.session import OutputLine, SessionStatus, TierReport
@@ -42,8 +42,9 @@ BAD = (
 HUGE = "A" * (1 << 20) + BAD
 NODE, NAME = "evil", "one"
 SERVICE, INCIDENT, SESSION = ServiceId("evil/one"), IncidentId("inc_evil_1"), SessionId("ses-evil-1")
+BAIT = IncidentId("inc_evil_bait")  # about the session of the other one
 PAGES = (
-    "/", "/incidents", f"/incidents/{INCIDENT}", "/runs", "/events?kind=incident&kind=action&kind=notice&kind=note&kind=probe&kind=approval",
+    "/", "/incidents", f"/incidents/{INCIDENT}", f"/incidents/{BAIT}", "/runs", "/events?kind=incident&kind=action&kind=notice&kind=note&kind=probe&kind=approval",
     "/approvals", "/approvals/apr_evil_1", "/services", f"/services/{SERVICE}", "/services?tag=x", "/cooldowns", "/audit", "/costs", "/runs/new",
     "/services?q=%3Cb+data-hostile%3E", "/runs?service=%3Cb+data-hostile%3E&node=%22%3E%3Cb+data-hostile%3E", "/audit?actor=%3Cscript%3Ewindow.hacked%3D3%3C/script%3E",
     "/events?since=%3Cb+data-hostile%3E", "/settings",
@@ -74,6 +75,9 @@ async def evil(house: Dashboard) -> AsyncIterator[Dashboard]:
     )
     alert = Alert(service=SERVICE, trigger=Trigger.ALERT, results=(failing,), summary=BAD, at=now)
     await store.incident_opened(INCIDENT, alert, "escalation/evil", "run-1", False, True, BAD, BAD)
+    about = alert.model_copy(update={"origin": INCIDENT, "results": ()})
+    await store.incident_opened(BAIT, about, "bait/evil", "run-2", False, True, "bait", "")
+    await store.incident_state(BAIT, IncidentState.NEEDS_PERSON, 1, BAD, now)
     order = an_order(session=SESSION, incident=INCIDENT)
     await sessions.session_started(
         order.model_copy(update={"tier": order.tier.model_copy(update={"model": BAD})}), WALLED, True, now
@@ -130,6 +134,14 @@ async def test_no_page_lets_a_hostile_word_become_markup(evil: Dashboard, chrome
         found += [f"{path}: {line}" for line in evil.console if "422" not in line]
     await page.context.close()
     assert found == []
+
+
+async def test_an_incident_about_a_session_leads_to_where_its_log_is(evil: Dashboard):
+    async with aiohttp.ClientSession(evil.url) as web, web.get(f"/incidents/{BAIT}") as answer:
+        page = await answer.text()
+    assert f'href="/incidents/{INCIDENT}#log"' in page
+    assert "No tier could repair it" not in page
+    assert "&lt;script&gt;window.hacked=1" in page
 
 
 @pytest.mark.parametrize("path", FILES)

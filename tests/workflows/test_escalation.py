@@ -243,19 +243,6 @@ async def test_a_person_can_close_it_and_the_session_is_stopped(room: Room) -> N
     assert (await result_of(handle)).state == IncidentState.CANCELLED
 
 
-async def test_a_session_that_carried_its_bait_outside_is_not_followed_by_another(room: Room) -> None:
-    room.world.down.add("local/web")
-
-    async def thief(desk: Desk, order: SessionOrder) -> SessionOutcome:
-        ended = desk.ended(SessionStatus.STOPPED, "the bait of this session was seen in a request")
-        return ended.model_copy(update={"bound": "bait"})
-
-    room.scripts = dict.fromkeys((1, 2, 3), thief)
-    await wait_for_state(await room.escalate(room.alert("local/web")), IncidentState.NEEDS_PERSON)
-    assert [(o.tier.tier, o.attempt) for o in room.orders] == [(1, 1)]
-    await eventually(lambda: any("carried a credential outside" in n.title for n in room.world.told))
-
-
 @pytest.mark.parametrize(
     ("status", "tiers"),
     [

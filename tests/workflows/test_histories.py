@@ -17,9 +17,9 @@ from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from domain.action import ActionKind, CooldownClass
-from domain.engine import PATROL, TASK_QUEUE_CONTROL
-from domain.ids import PermitId, ServiceId, ledger_workflow_id
-from domain.incident import Decision, IncidentState, PatrolInput
+from domain.engine import BAIT, PATROL, TASK_QUEUE_CONTROL
+from domain.ids import IncidentId, PermitId, ServiceId, SessionId, bait_workflow_id, ledger_workflow_id
+from domain.incident import BaitSeen, CloseRequest, Decision, IncidentState, PatrolInput
 from domain.ledger import CooldownRule, PermitOutcome, PermitRequest
 from tests.support.engine_room import QUICK, DirectLedger, Room
 from tests.support.fingerprints import HISTORIES, fingerprint, load, recorded
@@ -27,7 +27,7 @@ from tests.workflows.test_escalation import acts, wait_for_state
 from worker.registry import PASSTHROUGH, WORKFLOWS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.temporal]
-STORIES = ("escalation_fixed", "escalation_approved", "escalation_to_a_person", "ledger", "patrol")
+STORIES = ("escalation_fixed", "escalation_approved", "escalation_to_a_person", "bait", "ledger", "patrol")
 
 
 def replayer() -> Replayer:
@@ -60,6 +60,7 @@ async def test_record_the_stories(room: Room) -> None:
     await _fixed(room)
     await _approved(room)
     await _to_a_person(room)
+    await _bait(room)
     await _ledger(room)
     await _patrol(room)
     prints = {p.stem: fingerprint(load(p)) for p in recorded()}
@@ -110,6 +111,23 @@ async def _to_a_person(room: Room) -> None:
     room.world.down.clear()
     await asyncio.wait_for(handle.result(), 30)
     await _save(room, "escalation/local/other", "escalation_to_a_person")
+
+
+async def _bait(room: Room) -> None:
+    seen = BaitSeen(
+        session=SessionId("ses_1"),
+        incident=IncidentId("inc_1"),
+        service=ServiceId("local/web"),
+        tier=1,
+        message="seen in a request to /gate",
+        dry_run=False,
+    )
+    workflow_id = bait_workflow_id(seen.session)
+    handle = await room.client.start_workflow(BAIT, seen, id=workflow_id, task_queue=TASK_QUEUE_CONTROL)
+    await wait_for_state(handle, IncidentState.NEEDS_PERSON)
+    await handle.execute_update("close", CloseRequest(actor="anna", reason="known"))
+    await handle.result()
+    await _save(room, workflow_id, "bait")
 
 
 async def _ledger(room: Room) -> None:

@@ -86,6 +86,8 @@ def sentence(view: IncidentView) -> str:
             return f"Something was done; our own probes must stay green now. {what}"
         case IncidentState.WATCHING:
             return f"Fixed and verified; looking again later. {what}"
+        case IncidentState.NEEDS_PERSON if view.origin:
+            return what
         case IncidentState.NEEDS_PERSON:
             return f"No tier could repair it. It is yours: {what}"
         case _:
