@@ -29,6 +29,12 @@ def lay(folder: SessionFolder, random: Callable[[int], bytes]) -> Bait:
     return bait
 
 
+def laid(folder: SessionFolder) -> tuple[str, ...]:
+    """The values of the bait that was laid for this session; none where none was."""
+    kept = folder.root / FILE
+    return Bait.model_validate_json(kept.read_bytes()).values if kept.exists() else ()
+
+
 def seen_outside(folder: SessionFolder) -> str:
     """Where the gateway saw it; "" where it did not."""
     try:

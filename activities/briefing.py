@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from activities.memories import Memories
 from claude.argv import BUILT_IN_TOOLS, SessionPlan
 from claude.library import Library
 from claude.prompt import Material, compose
@@ -49,17 +50,20 @@ class Briefing:
         texts: Texts,
         ways: Ways | None = None,
         redact: Callable[[str], str] = str,
+        memories: Memories | None = None,
     ) -> None:
         self._records = records
         self._health = health
         self._texts = texts
         self._ways = ways or Ways()
         self._redact = redact
+        self._memories = memories
 
     async def plan(self, order: SessionOrder, folder: SessionFolder, credential_kind: str, traceparent: str) -> Briefed:
         """Everything that one process of a session needs to know. Telemetry is on where there is a trace to join."""
         brief = await self._records.incident_brief(order.incident)
         inventory = await self._health.load_inventory()
+        known = await self._memories.recall((brief.service, *brief.affected)) if self._memories else ()
         tightened = tighten(order.tier, [r.container for r in _repositories(inventory, brief)])
         tools = tuple(t for t in BUILT_IN_TOOLS if tightened.tools is None or t in tightened.tools)
         prompts = compose(
@@ -71,6 +75,7 @@ class Briefing:
                 services=_concerned(inventory, brief),
                 repositories=inventory.repositories,
                 library=self._texts.library,
+                memories=known,
                 person=order.prompt,
                 dry_run=order.dry_run,
                 resume=order.resume,

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from temporalio import activity
 
-from activities.bait import lay, seen_outside, words
+from activities.bait import laid, lay, seen_outside, words
 from activities.beat import beating, leaves_work_running
 from activities.briefing import Briefing
 from activities.errors import mapped
 from activities.follow import follow
+from activities.memories import Memories
 from activities.output import OutputCopy
 from activities.tidy import tidy_deferred, tidy_report
 from claude.argv import command, transcript_glob
@@ -58,8 +59,9 @@ class SessionActivities:
         traceparent: Callable[[], str],
         clock: Clock,
         random: Callable[[int], bytes] | None = None,
+        memories: Memories | None = None,
     ) -> None:
-        """`random`: makes the bait of each session; None lays none."""
+        """`random`: makes the bait of each session; None lays none. `memories`: None keeps none."""
         self._engine = engine
         self._doors = doors
         self._records = records
@@ -69,6 +71,7 @@ class SessionActivities:
         self._traceparent = traceparent
         self._clock = clock
         self._random = random
+        self._memories = memories
 
     @activity.defn
     @mapped
@@ -87,7 +90,9 @@ class SessionActivities:
                 return await self._refused(order, handle)
             outcome = await self._follow(order, handle)
             await self._doors.close(order.session)
-            return await self._ended(outcome)
+            ended = await self._ended(outcome)
+            await self._learn(order, outcome)
+            return ended
 
     def _refusal(self, order: SessionOrder, isolation: Isolation) -> str:
         if not self._settings.credential_kind and not self._settings.scripted:
@@ -209,6 +214,13 @@ class SessionActivities:
             session=order.session, attempt=order.attempt, status=SessionStatus.REFUSED, message=self._redact(why)
         )
         return await self._ended(outcome)
+
+    async def _learn(self, order: SessionOrder, outcome: SessionOutcome) -> None:
+        if self._memories is None or outcome.report is None:
+            return
+        folder = SessionFolder(root=self._settings.sessions_root / order.session)
+        bait = await asyncio.to_thread(laid, folder)
+        await self._memories.learn(order.session, order.incident, outcome.report.memories, bait)
 
     async def _ended(self, outcome: SessionOutcome) -> SessionOutcome:
         ended = outcome.model_copy(update={"ended_at": self._clock.now()})

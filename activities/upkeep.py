@@ -13,7 +13,7 @@ from domain.errors import TransientError
 from domain.ids import IncidentId, SessionId
 from domain.incident import ApprovalState, IncidentState
 from domain.notice import Notice
-from domain.ports import Clock, DoorList, Engine, Folders, IncidentRecords, UpkeepRecords
+from domain.ports import Clock, DoorList, Engine, Folders, IncidentRecords, MemoryRecords, UpkeepRecords
 from domain.work import UpkeepOrder, UpkeepReport
 from policy import approvals, notices
 
@@ -32,6 +32,7 @@ class UpkeepActivities:
         clock: Clock,
         doors: DoorList | None = None,
         folders: Folders | None = None,
+        memories: MemoryRecords | None = None,
     ) -> None:
         self._records = records
         self._incidents = incidents
@@ -40,6 +41,7 @@ class UpkeepActivities:
         self._clock = clock
         self._doors = doors
         self._folders = folders
+        self._memories = memories
 
     @activity.defn
     @mapped
@@ -51,6 +53,8 @@ class UpkeepActivities:
             if self._folders is not None:
                 alive = frozenset(await self._records.running_sessions())
                 pruned = {**pruned, "session folders": await self._folders.prune(before, alive)}
+            if self._memories is not None:
+                pruned = {**pruned, "faded memories": await self._memories.weed(self._clock.now())}
         return UpkeepReport(pruned=pruned)
 
     @activity.defn

@@ -26,6 +26,7 @@ from domain.errors import ConfigurationError
 from domain.ids import canonical_name, is_name
 from domain.incident import EscalationPolicy
 from domain.links import Addresses
+from domain.memory import MemoryRule
 from domain.session import Limits, TierSettings
 
 PREFIX = "TIERCEL_"
@@ -157,6 +158,17 @@ class Settings(BaseModel):
     repository_domains: bool = Field(
         default=False, description="Repositories may name more of them for their own services (.claude/container.yaml)"
     )
+
+    # Memories
+    memory_half_life_days: float = Field(
+        default=30.0, ge=1, le=3650, description="A memory's confidence halves in this many days"
+    )
+    memory_forget_below: float = Field(
+        default=0.2, ge=0.01, le=0.9, description="A memory whose confidence is lower is forgotten"
+    )
+    memories_per_service: int = Field(default=40, ge=1, le=500, description="Memories kept of one service")
+    memories_in_all: int = Field(default=2000, ge=1, le=20_000, description="Memories kept in all")
+    memories_quoted: int = Field(default=8, ge=0, le=30, description="Memories quoted to one session; 0: none")
 
     # Telling
     apprise_urls: SecretStr | None = Field(default=None, description="Apprise URLs, comma or newline separated")
@@ -299,6 +311,17 @@ class Settings(BaseModel):
             redeploy_window_s=self.redeploy_window_s,
             remedy_limit=self.remedy_limit,
             remedy_window_s=self.remedy_window_s,
+        )
+
+    @property
+    def memory_rule(self) -> MemoryRule:
+        """How memories fade, and how many there may be."""
+        return MemoryRule(
+            half_life_days=self.memory_half_life_days,
+            forget_below=self.memory_forget_below,
+            per_service=self.memories_per_service,
+            in_all=self.memories_in_all,
+            quoted=self.memories_quoted,
         )
 
     @property

@@ -16,6 +16,7 @@ SessionId = NewType("SessionId", str)  # a UUID, also the CLI's --session-id
 ActionId = NewType("ActionId", str)
 PermitId = NewType("PermitId", str)
 ApprovalId = NewType("ApprovalId", str)
+MemoryId = NewType("MemoryId", str)
 
 LOCAL_NODE = "local"
 _NAMESPACE = uuid.UUID("6f1d3b1e-6a55-4c1c-9c0e-7469657263e1")
@@ -60,6 +61,11 @@ def permit_id(action: ActionId) -> PermitId:
 def approval_id(action: ActionId) -> ApprovalId:
     """The approval of one action."""
     return ApprovalId("apr_" + action.removeprefix("act_"))
+
+
+def memory_id(source: str, service: str, category: str, text: str) -> MemoryId:
+    """The id of a memory, by who stated it first (a session, or one act of a person), so that a retry is the same."""
+    return MemoryId("mem_" + derived_uuid("memory", source, service, category, text)[:18])
 
 
 def canonical_json(value: Any) -> str:

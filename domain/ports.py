@@ -17,6 +17,7 @@ from domain.incident import Alert, Approval, IncidentState, Timeline
 from domain.inventory import Inventory, Service
 from domain.ledger import Permit, PermitAnswer, PermitOutcome, PermitRequest
 from domain.links import LinkPurpose, Reader
+from domain.memory import Learned, Memory
 from domain.notice import Delivery, DigestCounts, Notice
 from domain.session import Isolation, Limits, ModelCall, OutputLine, SessionOrder, SessionOutcome
 
@@ -277,6 +278,24 @@ class IncidentBrief(Value):
     results: tuple[ProbeResult, ...] = ()  # newest first, bounded
     actions: tuple[Action, ...] = ()
     reports: tuple[tuple[int, str], ...] = ()  # (tier, JSON of the report), in order
+
+
+class MemoryRecords(Protocol):
+    """What sessions found worth keeping."""
+
+    async def learn(
+        self, session: SessionId, incident: IncidentId, stated: Sequence[Learned], refused: Sequence[str], at: datetime
+    ) -> int:
+        """Keep what a session stated; repeating is harmless. How many are new or surer than before."""
+        ...
+
+    async def recall(self, services: Sequence[str], at: datetime) -> tuple[Memory, ...]:
+        """The surest memories of these services ("" for those of none) that nobody forgot, bounded."""
+        ...
+
+    async def weed(self, at: datetime) -> int:
+        """Drop what has faded, and what is too much. How many are gone."""
+        ...
 
 
 class HealthRecords(Protocol):

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 
 from domain.base import Value
 from domain.ids import IncidentId, SessionId
+from domain.memory import MAX_STATED, MAX_TEXT, Learned
 
 
 class Limits(Value):
@@ -110,7 +111,29 @@ class TierReport(Value):
     escalate: bool = False
     escalate_reason: str = ""
     handoff: str = Field(default="", max_length=8000)
-    memories: tuple[str, ...] = ()
+    memories: tuple[Learned, ...] = ()
+
+    @field_validator("memories", mode="before")
+    @classmethod
+    def _usable(cls, stated: object) -> object:
+        """Memories are by the way: one that does not fit is left out, and the report stays good."""
+        if not isinstance(stated, list | tuple):
+            return ()
+        found = (_learned(one) for one in cast("list[object]", stated)[:50])
+        return tuple(one for one in found if one is not None)[:MAX_STATED]
+
+
+def _learned(stated: object) -> Learned | None:
+    if isinstance(stated, Learned):
+        return stated
+    if not isinstance(stated, dict):
+        return None
+    fields = cast("dict[str, object]", stated)
+    text = fields.get("text")
+    try:
+        return Learned.model_validate({**fields, "text": text[:MAX_TEXT] if isinstance(text, str) else text})
+    except ValidationError:
+        return None
 
 
 class SessionOutcome(Value):

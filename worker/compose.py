@@ -11,6 +11,7 @@ from activities.actions import ActionActivities
 from activities.briefing import Briefing, Texts, Ways
 from activities.examine import ExaminationActivities
 from activities.ledger import LedgerRecordActivities, PermitActivities
+from activities.memories import Memories
 from activities.notify import NoticeActivities
 from activities.patrol import PatrolActivities
 from activities.probes import ProbeActivities
@@ -23,6 +24,7 @@ from adapters.containers.folders import SessionFolders
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
 from adapters.database.links import LinkStore
+from adapters.database.memories import MemoryStore
 from adapters.database.notices import NoticeStore
 from adapters.database.pool import Pool
 from adapters.database.sessions import SessionStore
@@ -69,6 +71,8 @@ async def compose(
     session_settings = SessionSettings(
         sessions_root=settings.home / "sessions", scripted=settings.scripted, credential_kind=settings.credential_kind
     )
+    kept = MemoryStore(pool, settings.memory_rule)
+    memories = Memories(kept, health, settings.memory_rule, clock)
     return Activities(
         patrol=PatrolActivities(
             RepositorySource(settings.repos_dir, settings.session_image), prober, health, escalations, clock
@@ -91,12 +95,14 @@ async def compose(
                 texts,
                 Ways(domains=settings.domains, by_repositories=settings.repository_domains),
                 redact,
+                memories,
             ),
             session_settings,
             redact,
             telemetry.current_traceparent,
             clock,
             secrets.token_bytes,
+            memories,
         ),
         upkeep=UpkeepActivities(
             UpkeepStore(pool),
@@ -106,6 +112,7 @@ async def compose(
             clock,
             doors,
             SessionFolders(settings.home / "sessions"),
+            kept,
         ),
         examinations=ExaminationActivities(PartsExaminer(settings, notifier, notices, doors_now, clock)),
     )

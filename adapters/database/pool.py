@@ -139,7 +139,8 @@ class Pool:
     async def write(self, name: str, params: Params, *topics: str) -> int:
         """One statement; where it changed a row, the topics are told to listeners. Returns the rows changed.
 
-        Topics: `incident:<id>`, `session:<id>`, `approval`, `action`, `ledger`, `health`, `inventory`, `notice`.
+        Topics: `incident:<id>`, `session:<id>`, `approval`, `action`, `ledger`, `health`, `inventory`, `notice`,
+        `memory`.
         """
 
         async def work(conn: Connection) -> int:

@@ -28,6 +28,8 @@ _PRUNED = (
     "probe_half_day",
     "patrol",
     "incident",
+    "memory_source",
+    "memory",
     "service",
     "web_session",
     "known_browser",

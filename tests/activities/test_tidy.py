@@ -1,6 +1,7 @@
 """What a model wrote is bounded and without secrets before it enters a workflow's history."""
 
 from activities.tidy import MAX_ITEMS, tidy_deferred, tidy_report
+from domain.memory import MAX_STATED, MAX_TEXT, Learned, MemoryCategory
 from domain.session import Deferred, ServiceFinding, TierReport
 from policy.redaction import redactor
 
@@ -9,11 +10,22 @@ SECRET = "sk-ant-api03-abcdefghijklmnop"
 
 def test_a_report_keeps_no_secret_and_no_endless_list() -> None:
     finding = ServiceFinding(service="local/web", evidence=(f"env: {SECRET}",))
-    report = TierReport(summary=f"key {SECRET} " + "x" * 3900, services=(finding,), memories=("y",) * 500)
+    learned = Learned(category=MemoryCategory.PLACE, text=f"the key is {SECRET}")
+    report = TierReport(summary=f"key {SECRET} " + "x" * 3900, services=(finding,) * 500, memories=(learned, learned))
     tidied = tidy_report(report, redactor([SECRET]))
     assert tidied is not None
     assert SECRET not in tidied.model_dump_json()
-    assert len(tidied.memories) == MAX_ITEMS
+    assert len(tidied.services) == MAX_ITEMS
+    assert [one.text for one in tidied.memories] == ["the key is [redacted]"] * 2
+
+
+def test_a_memory_that_does_not_fit_is_left_out_and_the_report_stays() -> None:
+    good = {"category": "timing", "text": "z" * 900, "confidence": 9}
+    wrong = ["a sentence", {"category": "orders", "text": "x"}, {"category": "place", "text": 7}, {}, None]
+    report = TierReport.model_validate({"summary": "s", "memories": [*wrong, *[good] * 20]})
+    assert {len(one.text) for one in report.memories} == {MAX_TEXT}
+    assert len(report.memories) == MAX_STATED
+    assert TierReport.model_validate({"summary": "s", "memories": "all"}).memories == ()
 
 
 def test_a_mask_that_is_longer_than_its_secret_does_not_make_the_report_invalid() -> None:

@@ -20,11 +20,13 @@ from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities.briefing import Briefing, Texts
+from activities.memories import Memories
 from activities.notify import NoticeActivities
 from activities.output import OutputCopy
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
 from adapters.database.links import LinkStore
+from adapters.database.memories import MemoryStore
 from adapters.database.notices import NoticeStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
@@ -37,6 +39,7 @@ from config.settings import load
 from domain.ids import IncidentId, ServiceId, SessionId
 from domain.incident import Timeline
 from domain.inventory import Inventory, RepositoryNotes, Service, ServiceKind
+from domain.memory import Learned, MemoryCategory, MemoryRule
 from domain.notice import Notice, NoticeKind
 from domain.ports import SessionFolder
 from domain.session import SessionOrder, TierSettings
@@ -156,9 +159,14 @@ async def test_the_prompt(pool: Pool) -> None:
     order = SessionOrder(
         session=SESSION, incident=INCIDENT, workflow_id="w", workflow_run_id="r", tier=tier, prompt=MESSAGE
     )
-    briefing = Briefing(SessionStore(pool), HealthStore(pool), texts, redact=REDACT)
+    rule, health = MemoryRule(), HealthStore(pool)
+    memories = Memories(MemoryStore(pool, rule), health, rule, SystemClock())
+    stated = tuple(Learned(category=MemoryCategory.PLACE, text=f"{n}: {w}") for n, w in enumerate(written()[:5]))
+    await memories.learn(SESSION, INCIDENT, stated)  # unredacted, as if the first look had missed it
+    briefing = Briefing(SessionStore(pool), health, texts, redact=REDACT, memories=memories)
     plan = (await briefing.plan(order, SessionFolder(root=Path("/s")), "api_key", "")).plan
     assert "redacted" in plan.prompt
+    assert plan.prompt.count("- all services, place: confidence 0.50, last seen today") == 5
     assert left(plan.prompt + plan.system_prompt) == []
 
 

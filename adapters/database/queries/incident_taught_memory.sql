@@ -1,0 +1,1 @@
+SELECT EXISTS (SELECT 1 FROM memory_source WHERE memory = %(memory)s AND incident = %(incident)s)

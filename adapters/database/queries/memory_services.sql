@@ -1,0 +1,1 @@
+SELECT DISTINCT service FROM memory WHERE service <> '' ORDER BY service

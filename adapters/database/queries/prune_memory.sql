@@ -1,0 +1,1 @@
+DELETE FROM memory WHERE forgotten_at < %(before)s

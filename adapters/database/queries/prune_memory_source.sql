@@ -1,0 +1,1 @@
+DELETE FROM memory_source WHERE at < %(before)s
