@@ -120,6 +120,7 @@ class SessionActivities:
             dry_run=order.dry_run,
             traceparent=traceparent,
             bait=bait.values if bait else (),
+            timeout_s=order.tier.timeout_s,
         )
         planned = self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
         brief, _, _ = await asyncio.gather(planned, self._doors.open(door), recorded)

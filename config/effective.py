@@ -24,6 +24,7 @@ GROUPS = {
     "dry_run": "Acting",
     "settle_s": "Escalation",
     "engine": "Sessions",
+    "gateway_listen": "Sessions on another machine",
     "apprise_urls": "Telling",
     "web_host": "Dashboard",
     "retention_days": "Keeping",

@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from config import remote
 from domain.errors import ConfigurationError
 from domain.ids import canonical_name, is_name
 from domain.incident import EscalationPolicy
@@ -122,7 +123,9 @@ class Settings(BaseModel):
     # Sessions
     engine: Literal["auto", "process", "container"] = Field(default="auto", description="How sessions are walled in")
     claude_bin: Path | None = Field(default=None, description="Another Claude Code CLI than the locked one")
-    max_sessions: int = Field(default=3, ge=1, le=32, description="Sessions that run at the same time")
+    max_sessions: int = Field(
+        default=3, ge=0, le=32, description="Sessions that run at the same time; 0: another machine runs them"
+    )
     session_image: str = Field(default="tiercel-session:latest", description="Image of the container engine")
     session_files: Path | None = Field(
         default=None,
@@ -169,6 +172,23 @@ class Settings(BaseModel):
     memories_per_service: int = Field(default=40, ge=1, le=500, description="Memories kept of one service")
     memories_in_all: int = Field(default=2000, ge=1, le=20_000, description="Memories kept in all")
     memories_quoted: int = Field(default=8, ge=0, le=30, description="Memories quoted to one session; 0: none")
+
+    # Sessions on another machine
+    gateway_listen: str = Field(
+        default="", description="Address and port where other machines' sessions reach this gateway; empty: nowhere"
+    )
+    gateway_cert: Path | None = Field(default=None, description="Its TLS certificate, PEM; not needed on loopback")
+    gateway_cert_key: Path | None = Field(default=None, description="The key of that certificate, PEM")
+    gateway_secret: SecretStr | None = Field(
+        default=None, description="What our own machines know each other by, the same on all; at least 32 characters"
+    )
+    gateway_url: str = Field(
+        default="",
+        description="https://name:port of the gateway with the credential; this machine then only runs sessions for it",
+    )
+    gateway_ca: Path | None = Field(
+        default=None, description="Certificate to trust at that address, PEM; empty: those that the system trusts"
+    )
 
     # Telling
     apprise_urls: SecretStr | None = Field(default=None, description="Apprise URLs, comma or newline separated")
@@ -270,10 +290,39 @@ class Settings(BaseModel):
         """`allowed_domains` as a list."""
         return _listed(self.allowed_domains)
 
+    @field_validator("gateway_listen", "gateway_url")
+    @classmethod
+    def _valid_place(cls, value: str, given: ValidationInfo) -> str:
+        if value:
+            _ = remote.place(value) if given.field_name == "gateway_listen" else remote.far_place(value)
+        return value
+
+    @field_validator("gateway_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value else ""
+        if value and (len(text) < remote.LEAST_SECRET or not text.isascii() or not text.isprintable() or " " in text):
+            raise ValueError(f"it must have {remote.LEAST_SECRET} plain characters or more; {remote.MAKE_ONE}")
+        return value
+
     @model_validator(mode="after")
-    def _numbers(self) -> "Settings":
+    def _together(self) -> "Settings":
         _ = self.recheck_times
+        field, why = remote.problem(self)
+        if field:
+            raise ValueError(f"{variable_of(field)}: {why}")
         return self
+
+    def shared_secret(self) -> str:
+        """What our machines know each other by. Raises ConfigurationError where it is needed and not set."""
+        if (self.gateway_listen or self.gateway_url) and self.gateway_secret is None:
+            raise ConfigurationError(remote.NO_SECRET)
+        return self.gateway_secret.get_secret_value() if self.gateway_secret else ""
+
+    @property
+    def entrance(self) -> tuple[str, int] | None:
+        """Where other machines' sessions come in; None where nowhere."""
+        return remote.place(self.gateway_listen) if self.gateway_listen else None
 
     @property
     def recheck_times(self) -> tuple[float, ...]:
@@ -379,7 +428,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as e:
         lines += [
-            f"{variable_of(str(err['loc'][0])) if err['loc'] else 'settings'}: {err['msg'].removeprefix('Value error, ')}"
+            f"{variable_of(str(err['loc'][0])) + ': ' if err['loc'] else ''}{err['msg'].removeprefix('Value error, ')}"
             for err in e.errors()
         ]
     if lines or settings is None:

@@ -227,6 +227,8 @@ class Door(Value):
     tools: tuple[str, ...] | None = None  # looking tools of the session's agent; None: all that its tier has
     domains: tuple[str, ...] = ()  # where the session may go, see policy/egress.py
     bait: tuple[str, ...] = ()  # seen outside, they end the session, see policy/bait.py
+    timeout_s: float = 3600.0  # wall clock of one process; a token of this door lives little longer
+    remote: bool = False  # reached by a token instead of the socket; said by the gateway itself
 
 
 class Doors(Protocol):

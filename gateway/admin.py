@@ -1,27 +1,37 @@
 """The admin socket: the worker opens and closes doors here. Only our own user reaches it (0600)."""
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from aiohttp import web
 from pydantic import ValidationError
 
-from domain.errors import ConfigurationError
+from domain.errors import ConfigurationError, TransientError
 from domain.examination import Examination
 from domain.ids import SessionId
 from domain.ports import Door
-from gateway.doors import DoorKeeper
-from gateway.recorder import Recorder
 
 MAX_BODY = 64 << 10
 TryCredential = Callable[[], Awaitable[Examination]]
 
 
+class Keeper(Protocol):
+    """Keeps doors: this gateway's own, or those that lead to another machine's gateway."""
+
+    def sessions(self) -> tuple[SessionId, ...]: ...
+
+    async def open(self, door: Door) -> None: ...
+
+    async def close(self, session: SessionId) -> bool: ...
+
+
 class Admin:
     """PUT and DELETE /doors/{session}, GET /doors, GET /healthz, POST /credential/try."""
 
-    def __init__(self, keeper: DoorKeeper, recorder: Recorder, try_credential: TryCredential) -> None:
+    def __init__(self, keeper: Keeper, try_credential: TryCredential, lost: Callable[[], int] = lambda: 0) -> None:
+        """`lost`: how many records could not be kept."""
         self._keeper = keeper
-        self._recorder = recorder
+        self._lost = lost
         self._try_credential = try_credential
 
     def app(self) -> web.Application:
@@ -45,12 +55,16 @@ class Admin:
             await self._keeper.open(door)
         except ConfigurationError as e:
             return _wrong(str(e))
-        except OSError as e:
-            return web.json_response({"error": f"the door cannot be opened: {e.strerror}"}, status=503)
+        except (OSError, TransientError) as e:
+            why = e.strerror if isinstance(e, OSError) else str(e)
+            return web.json_response({"error": f"the door cannot be opened: {why}"}, status=503)
         return web.json_response({"socket": str(door.folder.socket)})
 
     async def _close(self, request: web.Request) -> web.Response:
-        closed = await self._keeper.close(SessionId(request.match_info["session"]))
+        try:
+            closed = await self._keeper.close(SessionId(request.match_info["session"]))
+        except TransientError as e:
+            return web.json_response({"error": f"the door cannot be closed: {e}"}, status=503)
         return web.json_response({"closed": closed})
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -60,7 +74,7 @@ class Admin:
         return web.json_response((await self._try_credential()).model_dump(mode="json"))
 
     async def _health(self, request: web.Request) -> web.Response:
-        doors, lost = len(self._keeper.sessions()), self._recorder.lost
+        doors, lost = len(self._keeper.sessions()), self._lost()
         return web.json_response({"ok": True, "doors": doors, "records_lost": lost})
 
 

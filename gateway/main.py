@@ -22,13 +22,18 @@ from config.logging import configure, logger, secrets_of
 from config.settings import Settings, load
 from config.temporal import connect
 from domain.errors import ConfigurationError, TiercelError
-from gateway.admin import Admin
+from domain.examination import Examination
+from gateway.admin import Admin, Keeper
 from gateway.credential import credential_of
 from gateway.credential_try import try_credential
 from gateway.doors import DoorKeeper
 from gateway.observer import Observer
 from gateway.recorder import Recorder
 from gateway.records import LateRecords
+from gateway.remote.far import Far
+from gateway.remote.guesses import EntranceBook
+from gateway.remote.listening import listen as entrance
+from gateway.remote.relay import FarDoors
 from gateway.session import Behind, Upstream
 from gateway.sight import docker_window, presence, sight
 from gateway.spans import tracer
@@ -80,26 +85,47 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    run = settings.home / "run"
+    run, sessions = settings.home / "run", settings.home / "sessions"
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sessions = settings.home / "sessions"
     sessions.mkdir(mode=0o700, exist_ok=True)
     async with AsyncExitStack() as stack:
         _only_one(run / "gateway.lock", stack)
-        recorder = Recorder()
-        behind = _behind(settings, environ, recorder, stack)
-        recorder.start()
-        stack.push_async_callback(recorder.close)
-        keeper = DoorKeeper(sessions, behind)
-        stack.push_async_callback(keeper.stop)
-        reopened = await keeper.reopen()
-        admin = Admin(keeper, recorder, lambda: try_credential(behind.http, behind.upstream))
-        await _admin(run / "gateway.sock", admin, stack)
-        log.info(
-            "gateway ready", doors=reopened, credential=behind.upstream.credential.kind, model_url=settings.model_url
-        )
+        opened = _serve_relay(settings, stack) if settings.gateway_url else _serve_doors(settings, environ, stack)
+        keeper = await opened
         await stop.wait()
         log.info("gateway stops", doors=len(keeper.sessions()))
+
+
+async def _serve_doors(settings: Settings, environ: Mapping[str, str], stack: AsyncExitStack) -> Keeper:
+    """The doors themselves, and everything behind them."""
+    recorder = Recorder()
+    behind = _behind(settings, environ, recorder, stack)
+    recorder.start()
+    stack.push_async_callback(recorder.close)
+    keeper = DoorKeeper(settings.home / "sessions", behind)
+    stack.push_async_callback(keeper.stop)
+    reopened = await keeper.reopen()
+
+    async def tried() -> Examination:
+        return await try_credential(behind.http, behind.upstream)
+
+    await _admin(settings, Admin(keeper, tried, lambda: recorder.lost), stack)
+    book = EntranceBook(behind.records, recorder, behind.clock, behind.new_id)
+    await entrance(settings, keeper, book, tried, stack)
+    credential = behind.upstream.credential.kind
+    log.info("gateway ready", doors=reopened, credential=credential, model_url=settings.model_url)
+    return keeper
+
+
+async def _serve_relay(settings: Settings, stack: AsyncExitStack) -> Keeper:
+    """Doors that lead to another machine's gateway. No credential, no record, no Docker."""
+    far = Far.of(settings)
+    keeper = FarDoors(settings.home / "sessions", far)
+    stack.push_async_callback(keeper.stop)
+    reopened = await keeper.reopen()
+    await _admin(settings, Admin(keeper, far.try_credential), stack)
+    log.info("gateway ready", doors=reopened, leads_to=settings.gateway_url)
+    return keeper
 
 
 def _only_one(path: Path, stack: AsyncExitStack) -> None:
@@ -154,8 +180,8 @@ def _otlp_headers(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name.strip(), value.strip()) for name, _, value in pairs)
 
 
-async def _admin(path: Path, admin: Admin, stack: AsyncExitStack) -> None:
+async def _admin(settings: Settings, admin: Admin, stack: AsyncExitStack) -> None:
     runner = web.AppRunner(admin.app(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, listen(path, 0o600)).start()
+    await web.SockSite(runner, listen(settings.home / "run" / "gateway.sock", 0o600)).start()

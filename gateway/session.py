@@ -116,6 +116,7 @@ class Session:
     _recalling: asyncio.Task[None] | None = None
     _bait: tuple[tuple[str, ...], BaitWatch] | None = None
     _stopped: bool = False
+    when_stopped: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
         self.reads = Reads(self.audit, f"{self.door.session}-{self.behind.new_id()}")
@@ -142,6 +143,7 @@ class Session:
         done: dict[str, object] = {"piece": piece, "done": "the session is stopped"}
         self.audit(f"bait-{self.door.session}", "bait.seen", where, done)
         (self.door.folder.root / SEEN).write_text(f"{where} ({piece})", encoding="utf-8")
+        self.when_stopped()
 
     @property
     def bait(self) -> BaitWatch:

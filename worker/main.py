@@ -56,7 +56,8 @@ async def run(settings: Settings) -> None:
         await check_schema(pool)
         client = await temporal.connect(settings, wait_s=60)
         activities = await compose(settings, pool, client, redact, stack)
-        await seed(client, settings, SystemClock().now())
+        if not settings.gateway_url:
+            await seed(client, settings, SystemClock().now())
         for worker in workers(client, activities, settings):
             await stack.enter_async_context(worker)
         logs.logger("worker").info(
@@ -66,7 +67,15 @@ async def run(settings: Settings) -> None:
 
 
 def workers(client: Client, activities: Activities, settings: Settings) -> tuple[Worker, ...]:
-    """One worker per task queue, so that no kind of work can take the slots of another."""
+    """One worker per task queue, so that no kind of work can take the slots of another.
+
+    A machine whose gateway leads to another one only runs sessions: it must neither look nor act there.
+    """
+    sessions = _sessions(client, activities, settings) if settings.max_sessions else ()
+    return sessions if settings.gateway_url else (*_watching(client, activities), *sessions)
+
+
+def _watching(client: Client, activities: Activities) -> tuple[Worker, ...]:
     sandbox = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSTHROUGH))
     control = Worker(
         client,
@@ -87,6 +96,10 @@ def workers(client: Client, activities: Activities, settings: Settings) -> tuple
         graceful_shutdown_timeout=timedelta(seconds=2),
         max_heartbeat_throttle_interval=BEAT_THROTTLE,
     )
+    return control, probing
+
+
+def _sessions(client: Client, activities: Activities, settings: Settings) -> tuple[Worker, ...]:
     sessions = Worker(
         client,
         task_queue=TASK_QUEUE_SESSIONS,
@@ -95,7 +108,7 @@ def workers(client: Client, activities: Activities, settings: Settings) -> tuple
         graceful_shutdown_timeout=timedelta(seconds=1),
         max_heartbeat_throttle_interval=BEAT_THROTTLE,
     )
-    return control, probing, sessions
+    return (sessions,)
 
 
 def _database_url(settings: Settings) -> str:

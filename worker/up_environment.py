@@ -16,20 +16,20 @@ _OWN_FREE = (f"{PREFIX}PROBE_", f"{PREFIX}DEV_", f"{PREFIX}TEST_")
 
 
 def for_gateway(settings: Settings, outside: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The only environment with the credential."""
-    return _environment(
-        settings, outside, leave_out=("credential", "apprise_urls"), free=(f"{PREFIX}DEV_", f"{PREFIX}TEST_")
-    )
+    """The only environment with the credential, and with the secret of our machines."""
+    left_out = ("apprise_urls",) if settings.gateway_url else ("credential", "apprise_urls")
+    return _environment(settings, outside, leave_out=left_out, free=(f"{PREFIX}DEV_", f"{PREFIX}TEST_"))
 
 
 def for_worker(settings: Settings, outside: Mapping[str, str] | None = None) -> dict[str, str]:
     """Everything but the credential."""
-    return _environment(_without_credential(settings), outside, leave_out=CREDENTIALS, free=_OWN_FREE)
+    left_out = (*CREDENTIALS, "gateway_secret")
+    return _environment(_without_credential(settings), outside, leave_out=left_out, free=_OWN_FREE)
 
 
 def for_web(settings: Settings, outside: Mapping[str, str] | None = None) -> dict[str, str]:
     """Neither the credential nor the secrets of probes and channels."""
-    left_out = (*CREDENTIALS, "apprise_urls")
+    left_out = (*CREDENTIALS, "apprise_urls", "gateway_secret")
     told = _without_credential(settings).model_copy(update={"sources": _sources(settings, outside)})
     return _environment(told, outside, leave_out=left_out, free=(f"{PREFIX}DEV_", f"{PREFIX}TEST_"))
 

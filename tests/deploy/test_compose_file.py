@@ -25,6 +25,7 @@ NOT_PASSED = {
     "cache_dir", "commands_dir", "units_socket", "database_url", "temporal_source", "temporal_port", "temporal_ui_port",
     "claude_bin", "session_files", "docker_host", "log_time", "anthropic_api_key", "claude_oauth_token",
     "apprise_urls", "sources",
+    "gateway_listen", "gateway_cert", "gateway_cert_key", "gateway_secret", "gateway_url", "gateway_ca",
 }  # fmt: skip
 
 
