@@ -1,4 +1,4 @@
-"""Faults as pages: what happened, what to do, and the id under which the log has it."""
+"""Faults as pages: what happened, what to do, and the id under which the log has it. For programs the same as JSON."""
 
 from urllib.parse import urlencode
 
@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from domain.errors import (
     ConfigurationError,
@@ -66,9 +66,14 @@ class PasswordNeededError(Exception):
 
 
 def answer(request: Request, status: int, text: str, fix: str = "") -> Response:
-    """The message page. Needs neither record nor engine."""
+    """The message page, or a problem (RFC 9457) where JSON was asked for. Needs neither record nor engine."""
     head, usual = HEADS.get(status, HEADS[500])
-    context = {"head": head, "text": text or usual, "fix": fix or (usual if text else ""), "section": "", "live": False}
+    text, fix = text or usual, fix or (usual if text else "")
+    if request.url.path.endswith(".json"):
+        problem = {"title": head, "status": status, "detail": text, "fix": fix}
+        headers = {"cache-control": "no-store"}
+        return JSONResponse(problem, status, headers=headers, media_type="application/problem+json")
+    context = {"head": head, "text": text, "fix": fix, "section": "", "live": False}
     return site_of(request).renderer.page(request, "message.html", context, status)
 
 

@@ -104,7 +104,7 @@ class ListReads:
         wanted = {
             "events_of_timeline": bool(which.timeline),
             "events_of_notices": which.notices,
-            "events_of_patrols": which.patrols,
+            "events_of_patrols": which.patrols and not which.service,
             "events_of_probes": which.probes,
             "events_of_notes": which.notes,
         }
@@ -114,7 +114,7 @@ class ListReads:
 
     async def oldest_event(self, which: EventFilter) -> datetime | None:
         """When the oldest stored fact of these kinds was; None where there is none."""
-        found = first(await self._pool.scalars("oldest_event", _event_fields(which)))
+        found = first(await self._pool.chosen_scalars("oldest_event", _event_fields(which)))
         return found if isinstance(found, datetime) else None
 
     async def timeline_words(self) -> tuple[str, ...]:
@@ -134,7 +134,9 @@ class ListReads:
 
 
 def _event_fields(which: EventFilter) -> dict[str, object]:
-    return {**{f.name: getattr(which, f.name) for f in fields(which)}, "timeline": list(which.timeline)}
+    patrols = which.patrols and not which.service
+    given = {f.name: getattr(which, f.name) for f in fields(which)}
+    return {**given, "timeline": list(which.timeline), "patrols": patrols}
 
 
 def _bars(

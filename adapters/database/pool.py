@@ -170,6 +170,10 @@ class Pool:
         """The first column of all rows."""
         return await self._fetch(name, params, scalar_row)
 
+    async def chosen_scalars(self, name: str, params: Params) -> list[object]:
+        """As `scalars`, planned for exactly these parameters."""
+        return await self._fetch(name, params, scalar_row, prepare=False)
+
     async def _fetch(
         self, name: str, params: Params | None, factory: AsyncRowFactory[T], *, prepare: bool | None = None
     ) -> list[T]:

@@ -64,6 +64,7 @@ class EventFilter:
     patrols: bool = False
     probes: bool = False  # that did not say ok
     notes: bool = False
+    service: str = ""  # patrols are of none
     since: datetime | None = None
     until: datetime | None = None
 

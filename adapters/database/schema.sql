@@ -55,6 +55,7 @@ CREATE TABLE probe_result (
 );
 CREATE INDEX probe_result_service_at ON probe_result (service, at DESC) INCLUDE (latency_ms);
 CREATE INDEX probe_result_bad ON probe_result (at DESC, id DESC) WHERE status <> 'ok';
+CREATE INDEX probe_result_service_bad ON probe_result (service, at DESC, id DESC) WHERE status <> 'ok';
 CREATE INDEX probe_result_at ON probe_result USING brin (at);
 
 -- Half an hour of one service, counted while results are stored: uptime bars would otherwise read every result.
@@ -134,10 +135,12 @@ CREATE TABLE timeline (
     kind text NOT NULL,
     tier integer NOT NULL DEFAULT 0,
     text text NOT NULL,
-    detail jsonb NOT NULL DEFAULT '{}'
+    detail jsonb NOT NULL DEFAULT '{}',
+    service text NOT NULL DEFAULT ''   -- the incident's
 );
 CREATE INDEX timeline_incident ON timeline (incident, at);
 CREATE INDEX timeline_kind ON timeline (kind, at DESC, key COLLATE "C" DESC);
+CREATE INDEX timeline_service ON timeline (service, kind, at DESC, key COLLATE "C" DESC);
 
 -- ---------------------------------------------------------------- sessions
 
@@ -219,6 +222,25 @@ CREATE TABLE cost_slot (
     PRIMARY KEY (slot, tier, service, trigger, scripted)
 );
 
+-- In whose days spending is added up: one row. While it changes, nobody may count.
+CREATE TABLE cost_zone (
+    id boolean PRIMARY KEY DEFAULT true CHECK (id),
+    zone text NOT NULL
+);
+
+-- The same by days of that zone: two months of half hours are 48 times as many.
+CREATE TABLE cost_day (
+    day date NOT NULL,
+    tier integer NOT NULL,
+    service text NOT NULL,
+    trigger text NOT NULL,
+    scripted boolean NOT NULL,
+    calls bigint NOT NULL,
+    tokens bigint NOT NULL,
+    cost_usd double precision NOT NULL,
+    PRIMARY KEY (day, tier, service, trigger, scripted)
+);
+
 -- What each session cost so far, by the day (UTC) of its first call: the dearest ones are found without adding up calls.
 CREATE TABLE session_cost (
     session text PRIMARY KEY,
@@ -266,6 +288,7 @@ CREATE TABLE permit (
     outcome text NOT NULL DEFAULT ''
 );
 CREATE INDEX permit_service ON permit (service, granted_at DESC);
+CREATE INDEX permit_granted ON permit (granted_at DESC, id DESC);
 
 CREATE TABLE ledger_note (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -296,6 +319,7 @@ CREATE TABLE approval (
 );
 CREATE INDEX approval_pending ON approval (requested_at) WHERE state = 'pending';
 CREATE INDEX approval_decided ON approval (requested_at DESC, id DESC) WHERE state <> 'pending';
+CREATE INDEX approval_state ON approval (state, requested_at DESC, id DESC) WHERE state <> 'pending';
 CREATE INDEX approval_incident ON approval (incident, requested_at);
 
 -- Links in notices. The token itself is nowhere: who reads this table can use no link.
@@ -329,9 +353,11 @@ CREATE TABLE notice (
     message text NOT NULL DEFAULT '',
     attempts integer NOT NULL DEFAULT 1,
     at timestamptz NOT NULL,
+    service text NOT NULL DEFAULT '',  -- the incident's
     PRIMARY KEY (key, channel)
 );
 CREATE INDEX notice_at ON notice (at DESC);
+CREATE INDEX notice_service ON notice (service, at DESC);
 CREATE INDEX notice_incident ON notice (incident, at);
 
 CREATE TABLE audit (
@@ -349,6 +375,7 @@ CREATE INDEX audit_target ON audit (target, at DESC);
 CREATE INDEX audit_actor ON audit (actor, at DESC, id DESC);
 CREATE INDEX audit_action ON audit (action, at DESC, id DESC);
 CREATE INDEX audit_actor_kind ON audit (actor_kind, at DESC, id DESC);
+CREATE INDEX audit_kind_action ON audit (actor_kind, action, at DESC, id DESC);
 
 -- ---------------------------------------------------------------- memories
 

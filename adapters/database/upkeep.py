@@ -13,6 +13,7 @@ _PRUNED = (
     "session_output",
     "model_call",
     "cost_slot",
+    "cost_day",
     "session_cost",
     "session",
     "timeline",

@@ -57,6 +57,11 @@ FILL = (
     SELECT date_bin('30 minutes', at, '2000-01-01 00:00+00'), 2, service, 'patrol', false, count(*), 9400 * count(*), 0.02 * count(*)
     FROM made GROUP BY 1, service ON CONFLICT (slot, tier, service, trigger, scripted) DO NOTHING
     """,
+    "DELETE FROM cost_day",
+    """
+    INSERT INTO cost_day (day, tier, service, trigger, scripted, calls, tokens, cost_usd)
+    SELECT slot::date, tier, service, trigger, scripted, sum(calls), sum(tokens), sum(cost_usd) FROM cost_slot GROUP BY 1, 2, 3, 4, 5
+    """,
     """
     INSERT INTO session_cost (session, incident, tier, service, day, calls, tokens, cost_usd)
     SELECT 'ses' || id, id, 2, service, (at AT TIME ZONE 'UTC')::date, 1, 9400, 0.02 FROM made
@@ -87,12 +92,12 @@ FILL = (
     SELECT service, 'snooze', at + interval '30 minutes', 'the disk is being replaced', 'ada', at FROM made WHERE n % 101 = 0
     """,
     """
-    INSERT INTO timeline (key, incident, at, kind, tier, text)
-    SELECT id || '/' || k, id, at + k * interval '1 minute', 'action', 2, 'restarted' FROM made, generate_series(0, 2) AS k
+    INSERT INTO timeline (key, incident, at, kind, tier, text, service)
+    SELECT id || '/' || k, id, at + k * interval '1 minute', 'action', 2, 'restarted', service FROM made, generate_series(0, 2) AS k
     """,
     """
-    INSERT INTO timeline (key, incident, at, kind, tier, text)
-    SELECT id || '/n', id, at, 'needs_person', 2, 'no tier could repair it' FROM made WHERE oldest < 20
+    INSERT INTO timeline (key, incident, at, kind, tier, text, service)
+    SELECT id || '/n', id, at, 'needs_person', 2, 'no tier could repair it', service FROM made WHERE oldest < 20
     """,
     """
     INSERT INTO patrol (id, started_at, ended_at, services, failing, opened, problems)
@@ -129,8 +134,8 @@ FILL = (
     FROM made, generate_series(0, 2) AS k
     """,
     """
-    INSERT INTO notice (key, channel, incident, kind, title, body, delivered, at)
-    SELECT 'notice' || id, 'ntfy', id, 'remediated', service || ' is healthy again', 'restarted and verified', n % 50 <> 0, at FROM made
+    INSERT INTO notice (key, channel, incident, kind, title, body, delivered, at, service)
+    SELECT 'notice' || id, 'ntfy', id, 'remediated', service || ' is healthy again', 'restarted and verified', n % 50 <> 0, at, service FROM made
     """,
     """
     INSERT INTO session_output (session, attempt, first_seq, n, at, codec, body)

@@ -112,6 +112,9 @@ def _event_paths(after: str) -> dict[str, str]:
         "events, every kind": f"/events?{every}",
         "events, patrols": "/events?kind=patrol",
         "events, from the middle": f"/events?after={after}timeline:",
+        "events, one service": "/events?service=nas/backup",
+        "events, every kind of one service": f"/events?{every}&service=nas/backup",
+        "events, a service without any": "/events?service=local/nothing",
         "events as JSON": "/events.json",
         "events as CSV, the last 2 hours": "/events.csv?since=2h",
     }
@@ -156,6 +159,7 @@ def _audit_paths(after: str) -> dict[str, str]:
         "audit, one target": "/audit?target=local/rare",
         "audit, one actor": "/audit?actor=rare",
         "audit, target and actor": "/audit?target=local/blog&actor=rare",
+        "audit, target and actor that never meet": "/audit?target=local/blog&actor=ses1",
         "audit, from the middle": f"/audit?after={after}1",
         "audit, one action": "/audit?action=ledger.snooze",
         "audit, one kind of actor": "/audit?actor_kind=cli",

@@ -1,6 +1,7 @@
 """An incident's workflow history from a real Temporal: in words, in pages, its failures, and when Temporal is away."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -190,4 +191,8 @@ async def test_without_temporal_the_page_says_so(archive: Archive, tmp_path: Pat
             assert answer.status == 503
             assert "Temporal does not answer" in await answer.text()
         async with web.get("/incidents/inc_short/workflow.json") as answer:
-            assert answer.status == 503
+            assert (answer.status, answer.content_type) == (503, "application/problem+json")
+            problem = json.loads(await answer.text())
+        assert (problem["status"], problem["title"]) == (503, "Not available now")
+        assert "Temporal does not answer" in problem["detail"]
+        assert problem["fix"]

@@ -21,6 +21,7 @@ from domain.incident import ApprovalState, IncidentState, Trigger
 from domain.inventory import Inventory, Service, ServiceKind
 from tests.support.browser import Dashboard
 from tests.support.record import a_permit, a_result, an_action, an_alert, an_approval, an_entry
+from web.pages.events_list import KINDS
 from web.routes import ROUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -137,6 +138,36 @@ async def test_what_no_list_knows_is_refused_in_words(web: aiohttp.ClientSession
     for path in ("/services?after=x", "/runs?after=x", "/events?after=x", "/audit?after=1~2", "/approvals?after=x"):
         async with web.get(path) as answer:
             assert answer.status == 409, path
+
+
+async def test_a_fault_of_a_json_address_is_json_and_of_a_page_a_page(web: aiohttp.ClientSession):
+    for path, status in (
+        ("/audit.json?until=never", 422), ("/events.json?after=x", 409), ("/incidents/inc_nowhere.json", 404),
+        ("/nowhere.json", 404), ("/approvals/apr_nowhere.json", 404),
+    ):  # fmt: skip
+        async with web.get(path) as answer:
+            assert (answer.status, answer.content_type) == (status, "application/problem+json"), path
+            problem = json.loads(await answer.text())
+        assert problem["status"] == status
+        assert problem["title"]
+        assert problem["detail"]
+    async with web.get("/audit?until=never", headers={"accept": "application/json"}) as answer:
+        assert answer.content_type == "text/html"
+
+
+async def test_events_of_one_service_are_of_every_kind_and_of_no_other(web: aiohttp.ClientSession):
+    kinds = "&".join(f"kind={kind}" for kind in KINDS)
+    query = f"?{kinds}&service=far/s7"
+    rows = (await json_of(web, f"/events.json{query}"))["items"]
+    assert {row["kind"] for row in rows} == {"note", "probe", "incident"}
+    assert {row["service"] for row in rows} == {"far/s7"}
+    async with web.get(f"/events.csv{query}") as answer:
+        assert len((await answer.text()).splitlines()) == 1 + len(rows)
+    async with web.get(f"/events{query}") as answer:
+        text = await answer.text()
+    assert text.count('class="event"') == len(rows)
+    assert 'name="service" value="far/s7"' in text
+    assert (await json_of(web, f"/events.json?{kinds}&service=far/nobody"))["items"] == []
 
 
 async def test_a_time_without_an_offset_is_in_the_zone_of_the_page(web: aiohttp.ClientSession, house: Dashboard):

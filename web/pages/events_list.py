@@ -96,7 +96,7 @@ def _kinds(asked: Asked) -> Sequence[str]:
 
 
 async def _asked(request: Request) -> tuple[Asked, EventFilter]:
-    asked = asked_of(request, "kind", "since", "until")
+    asked = asked_of(request, "kind", "service", "since", "until")
     kinds = _kinds(asked)
     since, until = times_of(request, asked)
     words = await site_of(request).insights.lists.timeline_words()
@@ -106,6 +106,7 @@ async def _asked(request: Request) -> tuple[Asked, EventFilter]:
         patrols="patrol" in kinds,
         probes="probe" in kinds,
         notes="note" in kinds,
+        service=asked["service"],
         since=since,
         until=until,
     )

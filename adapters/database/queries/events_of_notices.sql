@@ -1,13 +1,10 @@
-SELECT n.at, 'notice:' || n.channel || ' ' || n.key AS key, 'notice' AS source, n.kind,
-    n.title || ' · ' || n.channel || CASE WHEN n.delivered THEN '' ELSE ', not delivered: ' || n.message END AS text,
-    coalesce(i.service, '') AS service, coalesce(n.incident, '') AS incident, n.delivered AS good
-FROM (
-    SELECT * FROM notice
-    WHERE (%(since)s::timestamptz IS NULL OR at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
-      AND (%(after_at)s::timestamptz IS NULL
-        OR (at <= %(after_at)s AND (at < %(after_at)s OR ('notice:' || channel || ' ' || key) COLLATE "C" < %(after_key)s::text COLLATE "C")))
-    ORDER BY at DESC, (channel || ' ' || key) COLLATE "C" DESC
-    LIMIT %(limit)s
-) AS n
-LEFT JOIN incident AS i ON i.id = n.incident
-ORDER BY n.at DESC, (n.channel || ' ' || n.key) COLLATE "C" DESC
+SELECT at, 'notice:' || channel || ' ' || key AS key, 'notice' AS source, kind,
+    title || ' · ' || channel || CASE WHEN delivered THEN '' ELSE ', not delivered: ' || message END AS text,
+    service, coalesce(incident, '') AS incident, delivered AS good
+FROM notice
+WHERE (%(service)s::text = '' OR service = %(service)s)
+  AND (%(since)s::timestamptz IS NULL OR at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
+  AND (%(after_at)s::timestamptz IS NULL
+    OR (at <= %(after_at)s AND (at < %(after_at)s OR ('notice:' || channel || ' ' || key) COLLATE "C" < %(after_key)s::text COLLATE "C")))
+ORDER BY at DESC, (channel || ' ' || key) COLLATE "C" DESC
+LIMIT %(limit)s

@@ -1,4 +1,5 @@
--- A call that is stored already is skipped, and so is not counted twice.
+-- A call that is stored already is skipped, and so is not counted twice. The lock holds the zone of the days until the
+-- call is counted in it.
 WITH stored AS (
     INSERT INTO model_call (
         id, session, incident, at, model, status, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
@@ -11,10 +12,13 @@ WITH stored AS (
     RETURNING session, incident, at, scripted, cost_usd,
         input_tokens + output_tokens + cache_read_tokens + cache_write_tokens AS tokens
 ),
+counting AS (
+    SELECT zone FROM cost_zone FOR SHARE
+),
 known AS (
     SELECT stored.*, %(tier)s::integer AS tier, coalesce(incident.service, '') AS service,
-        coalesce(incident.trigger, '') AS trigger
-    FROM stored LEFT JOIN incident ON incident.id = stored.incident
+        coalesce(incident.trigger, '') AS trigger, date_bin('30 minutes', stored.at, '2000-01-01 00:00+00') AS slot, zone
+    FROM stored CROSS JOIN counting LEFT JOIN incident ON incident.id = stored.incident
 ),
 of_session AS (
     INSERT INTO session_cost (session, incident, tier, service, day, calls, tokens, cost_usd)
@@ -22,9 +26,16 @@ of_session AS (
     ON CONFLICT (session) DO UPDATE SET
         calls = session_cost.calls + 1, tokens = session_cost.tokens + excluded.tokens,
         cost_usd = session_cost.cost_usd + excluded.cost_usd
+),
+of_day AS (
+    INSERT INTO cost_day (day, tier, service, trigger, scripted, calls, tokens, cost_usd)
+    SELECT (slot AT TIME ZONE zone)::date, tier, service, trigger, scripted, 1, tokens, cost_usd FROM known
+    ON CONFLICT (day, tier, service, trigger, scripted) DO UPDATE SET
+        calls = cost_day.calls + 1, tokens = cost_day.tokens + excluded.tokens,
+        cost_usd = cost_day.cost_usd + excluded.cost_usd
 )
 INSERT INTO cost_slot (slot, tier, service, trigger, scripted, calls, tokens, cost_usd)
-SELECT date_bin('30 minutes', at, '2000-01-01 00:00+00'), tier, service, trigger, scripted, 1, tokens, cost_usd FROM known
+SELECT slot, tier, service, trigger, scripted, 1, tokens, cost_usd FROM known
 ON CONFLICT (slot, tier, service, trigger, scripted) DO UPDATE SET
     calls = cost_slot.calls + 1, tokens = cost_slot.tokens + excluded.tokens,
     cost_usd = cost_slot.cost_usd + excluded.cost_usd

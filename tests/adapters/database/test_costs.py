@@ -1,16 +1,22 @@
 """Spending is added up while calls are stored: once per call, per part, in the owner's days."""
 
+import asyncio
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
-from adapters.database.costs import CostReads
+from adapters.database.costs import CostDays, CostReads
 from adapters.database.migrate import migrate, migrations
 from adapters.database.model_calls import ModelCallStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from adapters.database.upkeep import UpkeepStore
+from domain.errors import FatalError
+from domain.session import ModelCall
 from tests.support import seed
 from tests.support.postgres import TestServer
 from tests.support.record import NOON, a_call
@@ -59,6 +65,7 @@ async def test_many_parts_become_six_and_the_rest(pool: Pool) -> None:
         conn.execute(
             "INSERT INTO cost_slot SELECT '2026-11-20', 1, 'local/s' || n, 'patrol', false, 1, 10, n FROM generate_series(1, 20) n"
         )
+    await CostDays(pool).keep("UTC")
     since = datetime(2026, 11, 1, tzinfo=UTC)
     cells = await CostReads(pool).costs(since, since + 30 * DAY, "service", "UTC")
     assert [(c.part, c.calls) for c in cells] == [*((f"local/s{n}", 1) for n in range(20, 14, -1)), ("others", 14)]
@@ -78,7 +85,7 @@ async def test_what_is_too_old_goes(pool: Pool) -> None:
     await spend(pool, ("old", NOON - 100 * DAY, 1, 1.0), ("new", NOON, 1, 2.0))
     assert await CostReads(pool).first() == NOON - 100 * DAY
     gone = await UpkeepStore(pool).prune(NOON - 90 * DAY)
-    assert (gone["cost_slot"], gone["session_cost"]) == (1, 1)
+    assert (gone["cost_slot"], gone["cost_day"], gone["session_cost"]) == (1, 1, 1)
     assert await CostReads(pool).first() == NOON
 
 
@@ -98,3 +105,85 @@ async def test_what_was_spent_before_the_upgrade_is_counted_by_it(
         assert [(c.part, c.calls, c.tokens, c.cost_usd) for c in cells] == [("", 4, 20, 1.0)]
         dear = await CostReads(pool).dearest(since.date(), since.date())
         assert [(s.session, s.cost_usd, s.tier) for s in dear] == [("s0", 0.5, 0), ("s1", 0.5, 0)]
+
+
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")
+FIRST = datetime(2026, 10, 20, tzinfo=UTC)  # two weeks in which clocks are changed in Europe and America
+
+
+def some_calls(random: Random, count: int) -> list[ModelCall]:
+    """Calls around midnights of some zone and elsewhere; what they cost can be added up without rounding."""
+    found: list[ModelCall] = []
+    for n in range(count):
+        midnight = datetime(2026, 10, 20, tzinfo=ZoneInfo(random.choice(ZONES))) + random.randrange(14) * DAY
+        at = midnight.astimezone(UTC) + random.choice((-1, 1)) * timedelta(minutes=random.choice((1, 29, 31, 400)))
+        session = f"s{random.randrange(20)}"
+        cost, scripted = random.randrange(64) / 64, random.random() < 0.1
+        found.append(
+            a_call(id=f"c{n}", session=session, at=at, tier=random.randrange(4), cost_usd=cost, scripted=scripted)
+        )
+    return found
+
+
+async def read_days(pool: Pool, zone: str) -> dict[tuple[date, str], tuple[int, int, float]]:
+    """What the page of costs reads: whole days of a zone."""
+    first = datetime(2026, 10, 1, tzinfo=ZoneInfo(zone))
+    cells = await CostReads(pool).costs(first, datetime(2026, 12, 1, tzinfo=ZoneInfo(zone)), "tier", zone)
+    return {(c.day, c.part): (c.calls, c.tokens, c.cost_usd) for c in cells}
+
+
+def counted(calls: list[ModelCall], zone: str) -> dict[tuple[date, str], tuple[int, int, float]]:
+    """The same from the calls themselves. Kolkata and St John's lie half an hour off, which half hours can tell."""
+    many, tokens, cost = Counter[tuple[date, str]](), Counter[tuple[date, str]](), Counter[tuple[date, str]]()
+    for call in calls:
+        cell = (call.at.astimezone(ZoneInfo(zone)).date(), str(call.tier))
+        many[cell] += 1
+        tokens[cell] += call.input_tokens + call.output_tokens + call.cache_read_tokens + call.cache_write_tokens
+        cost[cell] += call.cost_usd  # type: ignore[assignment]
+    return {cell: (many[cell], tokens[cell], cost[cell]) for cell in many}
+
+
+@pytest.mark.parametrize("seed_of_chance", range(3))
+async def test_sums_of_days_are_those_of_the_calls_whatever_zone_they_are_kept_in(
+    pool: Pool, seed_of_chance: int
+) -> None:
+    random = Random(seed_of_chance)
+    calls = some_calls(random, 120)
+    stored: list[ModelCall] = []
+    for begin in range(0, len(calls), 40):
+        for call in calls[begin : begin + 40]:
+            for _ in range(random.choice((1, 1, 2))):
+                await ModelCallStore(pool).model_call(call)
+        stored += calls[begin : begin + 40]
+        for zone in ZONES:
+            assert await read_days(pool, zone) == counted(stored, zone), zone
+        await CostDays(pool).keep(random.choice(ZONES))
+        for zone in ZONES:
+            assert await read_days(pool, zone) == counted(stored, zone), zone
+
+
+async def test_no_call_is_lost_or_doubled_while_the_zone_changes(pool: Pool) -> None:
+    calls = some_calls(Random(7), 200)
+
+    async def store(part: list[ModelCall]) -> None:
+        for call in part:
+            await ModelCallStore(pool).model_call(call)
+
+    async def change() -> None:
+        for n in range(20):
+            await CostDays(pool).keep(ZONES[n % len(ZONES)])
+        await CostDays(pool).keep("Europe/Berlin")
+
+    await asyncio.gather(*(store(calls[n::4]) for n in range(4)), change())
+    with psycopg.connect(pool.url) as conn:
+        kept = conn.execute("SELECT zone, (SELECT sum(calls) FROM cost_day) FROM cost_zone").fetchone()
+    assert kept == ("Europe/Berlin", 200)
+    assert await read_days(pool, "Europe/Berlin") == counted(calls, "Europe/Berlin")
+
+
+async def test_a_zone_that_postgres_does_not_know_leaves_the_days_as_they_were(pool: Pool) -> None:
+    await spend(pool, ("a", NOON, 1, 0.5))
+    with pytest.raises(FatalError, match="Middle/Earth"):
+        await CostDays(pool).keep("Middle/Earth")
+    with psycopg.connect(pool.url) as conn:
+        assert conn.execute("SELECT zone, (SELECT sum(calls) FROM cost_day) FROM cost_zone").fetchone() == ("UTC", 1)

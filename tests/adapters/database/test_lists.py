@@ -16,7 +16,7 @@ from adapters.database.records import DAY, PERIODS, AuditFilter, EventFilter, Se
 from domain.action import ActionState
 from domain.errors import FatalError
 from domain.health import ProbeStatus, ServiceStatus
-from domain.ids import ActionId, ServiceId
+from domain.ids import ActionId, IncidentId, ServiceId
 from domain.inventory import Inventory
 from domain.notice import Delivery
 from tests.support.record import (
@@ -26,11 +26,13 @@ from tests.support.record import (
     a_notice,
     a_result,
     an_action,
+    an_alert,
     an_entry,
     an_inventory,
     at,
 )
 
+DB = ServiceId("local/db")
 EVERYTHING = EventFilter(("opened", "action"), notices=True, patrols=True, probes=True, notes=True)
 
 
@@ -172,6 +174,57 @@ async def test_only_the_wanted_kinds_and_times_are_told(pool: Pool, reads: Reads
     assert await reads.lists.oldest_event(EventFilter(notes=True)) == at(30)
     assert await reads.lists.oldest_event(EventFilter(patrols=True)) is None
     assert await reads.lists.timeline_words() == ("action", "opened")
+
+
+async def test_events_of_one_service_are_those_of_its_incidents_probes_and_notes(pool: Pool, reads: Reads) -> None:
+    incidents, health = IncidentStore(pool), HealthStore(pool)
+    for n, service in enumerate((APP, DB)):
+        name = IncidentId(f"inc_{n}")
+        await incidents.incident_opened(name, an_alert(service, at=at(n)), "w", "r", False, False, "", "")
+        await incidents.timeline(f"t{n}", an_entry(f"entry {n}", n, incident=name, kind="opened"))
+        notice, delivery = (
+            a_notice(key=f"n{n}", incident=name, title=f"notice {n}"),
+            Delivery(channel="c", delivered=True, message=""),
+        )
+        await NoticeStore(pool).save_delivery(notice, delivery, at(n))
+        await health.save_probes([a_result(service, at=at(n), status=ProbeStatus.FAIL, summary=f"probe {n}")], [], "p")
+        await incidents.save_ledger_note(service, "snooze", None, f"note {n}", "ada", at(n))
+    await health.patrol_finished("p", NOON, at(1), 2, 0, 0, 0)
+    for n, service in enumerate((APP, DB)):
+        rows = (await reads.lists.events(replace(EVERYTHING, service=service))).rows
+        assert {row.service for row in rows} == {service}
+        assert sorted(row.text.partition(" · ")[0][-1] for row in rows) == [str(n)] * 4
+        assert await reads.lists.oldest_event(replace(EVERYTHING, service=service)) == at(n)
+    assert (await reads.lists.events(replace(EVERYTHING, service="local/nobody"))).rows == ()
+
+
+async def test_older_entries_learn_their_service_by_the_upgrade(empty_database_url: str) -> None:
+    before = [m for m in migrations() if m.version < next(m.version for m in migrations() if m.name == "full_records")]
+    await migrate(empty_database_url, before)
+    with psycopg.connect(empty_database_url) as conn:
+        conn.execute(
+            "INSERT INTO incident (id, service, trigger, state, alert, workflow_id, run_id, dry_run, scripted, opened_at, updated_at)"
+            " VALUES ('i', 'local/app', 'patrol', 'open', '{}', 'w', 'r', false, false, now(), now())"
+        )
+        conn.execute("INSERT INTO timeline (key, incident, at, kind, text) VALUES ('t', 'i', now(), 'opened', 'x')")
+        conn.execute(
+            "INSERT INTO notice (key, channel, incident, kind, title, body, delivered, at) VALUES ('n', 'c', 'i', 'k', 't', 'b', true, now())"
+        )
+    await migrate(empty_database_url)
+    async with Pool(empty_database_url) as pool:
+        rows = (await Reads(pool).lists.events(EventFilter(("opened",), notices=True, service="local/app"))).rows
+    assert {row.source for row in rows} == {"timeline", "notice"}
+
+
+async def test_the_newest_note_of_each_service_and_kind_is_found_among_many(pool: Pool, reads: Reads) -> None:
+    store = IncidentStore(pool)
+    for n in range(12):
+        await store.save_ledger_note(
+            (APP, DB)[n % 2], ("snooze", "reset", "maintenance")[n % 3], None, f"{n}", "ada", at(n)
+        )
+    assert sorted(int(note.reason) for note in await reads.ledger_notes()) == list(range(6, 12))
+    assert sorted(int(note.reason) for note in await reads.ledger_notes(APP)) == [6, 8, 10]
+    assert await reads.ledger_notes("local/nobody") == ()
 
 
 async def test_the_audit_is_found_by_every_filter(pool: Pool, reads: Reads) -> None:

@@ -1,0 +1,1 @@
+UPDATE cost_zone SET zone = %(zone)s
