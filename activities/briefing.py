@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from activities.memories import Memories
-from claude.argv import BUILT_IN_TOOLS, SessionPlan
+from claude.argv import SessionPlan
 from claude.library import Library
 from claude.prompt import Material, compose
+from domain.agent import ACT, BUILT_IN_TOOLS, Agent, Granted
 from domain.base import Value
 from domain.inventory import Inventory, RepositoryNotes, Service
 from domain.ports import HealthRecords, IncidentBrief, SessionFolder, SessionRecords
@@ -15,6 +16,7 @@ from domain.session import SessionOrder
 from policy.actions import reach
 from policy.container import tighten
 from policy.egress import MAX_DOMAINS
+from policy.tools import grant
 
 
 class Texts(Value):
@@ -23,12 +25,14 @@ class Texts(Value):
     tiers: dict[int, str]
     library: Library
     report_schema: dict[str, Any]
+    agents: dict[int, Agent] = {}
 
 
 class Briefed(Value):
     """The plan of one process, and the repositories that it may read."""
 
     plan: SessionPlan
+    granted: Granted
     read_only: tuple[Path, ...] = ()
     refusal: str = ""  # why it must not start, or ""
 
@@ -59,13 +63,18 @@ class Briefing:
         self._redact = redact
         self._memories = memories
 
+    def granted(self, tier: int) -> Granted:
+        """The tools of a session of this tier, as far as no repository has a say."""
+        return grant(tier, self._texts.agents.get(tier))
+
     async def plan(self, order: SessionOrder, folder: SessionFolder, credential_kind: str, traceparent: str) -> Briefed:
         """Everything that one process of a session needs to know. Telemetry is on where there is a trace to join."""
         brief = await self._records.incident_brief(order.incident)
         inventory = await self._health.load_inventory()
         known = await self._memories.recall((brief.service, *brief.affected)) if self._memories else ()
-        tightened = tighten(order.tier, [r.container for r in _repositories(inventory, brief)])
-        tools = tuple(t for t in BUILT_IN_TOOLS if tightened.tools is None or t in tightened.tools)
+        concerned = _repositories(inventory, brief)
+        tightened = tighten(order.tier, [r.container for r in concerned])
+        granted = grant(order.tier.tier, self._texts.agents.get(order.tier.tier), concerned)
         prompts = compose(
             Material(
                 session=order.session,
@@ -93,13 +102,14 @@ class Briefing:
             credential_kind=credential_kind,
             claude_config=folder.claude_config,
             add_dirs=repositories,
-            tools=tools,
+            tools=tuple(t for t in BUILT_IN_TOOLS if t in granted.tools),
+            acts=ACT in granted.tools,
             domains=self._domains(order, inventory, brief),
             traceparent=traceparent,
             otel=bool(traceparent),
             resource_attributes={"tiercel.incident": order.incident, "tiercel.tier": str(order.tier.tier)},
         )
-        return Briefed(plan=plan, read_only=repositories, refusal=tightened.refusal)
+        return Briefed(plan=plan, granted=granted, read_only=repositories, refusal=tightened.refusal)
 
     def _domains(self, order: SessionOrder, inventory: Inventory, brief: IncidentBrief) -> tuple[str, ...]:
         """The owner's list, what fitting playbooks need, and what the repositories of the failing services name."""

@@ -121,13 +121,15 @@ class SessionActivities:
             traceparent=traceparent,
             bait=bait.values if bait else (),
             timeout_s=order.tier.timeout_s,
+            granted=self._briefing.granted(order.tier.tier),
         )
         planned = self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
         brief, _, _ = await asyncio.gather(planned, self._doors.open(door), recorded)
         if brief.refusal:
             return brief.refusal
-        if brief.plan.domains:  # most sessions go nowhere, and do not wait for this
-            await self._doors.open(door.model_copy(update={"domains": brief.plan.domains}))
+        known = door.model_copy(update={"domains": brief.plan.domains, "granted": brief.granted})
+        if known != door:  # most sessions go nowhere and have all their agent's tools, and do not wait for this
+            await self._doors.open(known)
         call = command(brief.plan)
         launch = Launch(
             session=order.session,

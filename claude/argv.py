@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from claude.gate import ACT_TOOL, READ_TOOLS, SERVER, gate_settings
+from domain.agent import BUILT_IN_TOOLS, LOWEST_ACTING_TIER
 from domain.base import Value
 from domain.errors import FatalError
 from domain.ids import SessionId
@@ -20,8 +21,6 @@ DOOR_URL = "http://127.0.0.1:9000"  # engines without a network of their own rep
 API_KEY_PLACEHOLDER = "sk-ant-api03-tiercel-placeholder-the-gateway-adds-the-real-one"
 OAUTH_PLACEHOLDER = "sk-ant-oat01-tiercel-placeholder-the-gateway-adds-the-real-one"
 
-BUILT_IN_TOOLS = ("Read", "Grep", "Glob")
-LOWEST_ACTING_TIER = 2
 MAX_SYSTEM_PROMPT_BYTES = 100_000  # one argument may hold 128 KiB
 
 _MS = 1000
@@ -43,7 +42,8 @@ class SessionPlan(Value):
     credential_kind: str  # api_key | oauth: the placeholder must be of the kind that the gateway will put in
     claude_config: Path
     add_dirs: tuple[Path, ...] = ()
-    tools: tuple[str, ...] = BUILT_IN_TOOLS
+    tools: tuple[str, ...] = BUILT_IN_TOOLS  # of the CLI's own
+    acts: bool = True  # where its tier may
     domains: tuple[str, ...] = ()  # where it may go; without any there is no proxy to ask
     traceparent: str = ""
     otel: bool = False
@@ -83,7 +83,7 @@ def command(plan: SessionPlan) -> Command:
 def _argv(plan: SessionPlan) -> tuple[str, ...]:
     tier = plan.tier
     identity = ("--resume", plan.session) if plan.resume else ("--session-id", plan.session)
-    withheld = () if tier.tier >= LOWEST_ACTING_TIER else ("--disallowedTools", ACT_TOOL)
+    withheld = () if plan.acts and tier.tier >= LOWEST_ACTING_TIER else ("--disallowedTools", ACT_TOOL)
     return (
         "-p",
         *("--output-format", "stream-json", "--verbose"),

@@ -5,16 +5,23 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from claude.agents import parse_agent
 from claude.library import Library, library
+from domain.agent import Agent
 from policy.egress import parse_domains
 
-_TIER_FILES = {1: "tier1-observe.md", 2: "tier2-investigate.md", 3: "tier3-remediate.md"}
+
+@cache
+def agents() -> dict[int, Agent]:
+    """The agents that come with Tiercel, by their tier (1 to 3). Raises ConfigurationError where one is broken."""
+    texts = {f.name: f.read_text(encoding="utf-8") for f in files("agents").iterdir() if f.name.endswith(".yaml")}
+    return {agent.tier: agent for agent in (parse_agent(name, text) for name, text in sorted(texts.items()))}
 
 
 @cache
 def tier_prompt(tier: int) -> str:
     """The instructions of a tier (1 to 3)."""
-    return files("prompts").joinpath(_TIER_FILES[tier]).read_text(encoding="utf-8")
+    return files("prompts").joinpath(agents()[tier].prompt).read_text(encoding="utf-8")
 
 
 def report_schema() -> dict[str, Any]:

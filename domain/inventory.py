@@ -75,7 +75,8 @@ class InventoryProblem(Value):
 class ContainerRules(Value):
     """What a repository's `.claude/container.yaml` leaves to sessions for its services; None: what their tier gives."""
 
-    tools: tuple[str, ...] | None = None
+    tools: tuple[str, ...] | None = None  # of the CLI's own
+    withheld: dict[str, str] = {}  # tool of any kind: why sessions for its services do not get it
     memory_mb: int | None = None
     cpus: float | None = None
     pids: int | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from domain.action import Action, ActionKind, ActionRequest, EffectResult, TargetState
+from domain.agent import Granted
 from domain.base import Value
 from domain.examination import Examination, ExaminationOrder
 from domain.health import ProbeResult, ServiceHealth
@@ -224,7 +225,7 @@ class Door(Value):
     scripted: bool = False
     dry_run: bool = False
     traceparent: str = ""
-    tools: tuple[str, ...] | None = None  # looking tools of the session's agent; None: all that its tier has
+    granted: Granted | None = None  # the session's tools, see policy/tools.py; None: all that its tier has
     domains: tuple[str, ...] = ()  # where the session may go, see policy/egress.py
     bait: tuple[str, ...] = ()  # seen outside, they end the session, see policy/bait.py
     timeout_s: float = 3600.0  # wall clock of one process; a token of this door lives little longer

@@ -12,7 +12,6 @@ from domain.ids import SessionId
 
 MAX_PARAMS = 2_000  # bytes of JSON
 MAX_TOOL_USE_ID = 200
-LOWEST_ACTING_TIER = 2
 TOO_MANY_WISHES = "this session has asked for too many actions; report what you know and escalate"
 
 Target = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200)]

@@ -48,7 +48,7 @@ def _judged(request: web.Request, session: Session) -> DockerRead | DockerRefusa
     if not raw.startswith(f"{PREFIX}/") or request.version < HttpVersion10:
         return DockerRefusal(status=400, message="refused: write the plain path")
     behind = session.behind
-    access = may_read_docker(behind.present(), session.door.tools)
+    access = may_read_docker(behind.present(), session.door.granted)
     if not access.allowed:
         return DockerRefusal(status=403, message=f"refused: {access.reason}")
     judged = judge(request.method, raw.removeprefix(PREFIX))

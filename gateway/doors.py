@@ -86,6 +86,7 @@ class DoorKeeper:
             (door.folder.root / TOKEN_FILE).unlink(missing_ok=True)
             await asyncio.to_thread(write_state, door.folder.root / STATE_FILE, door.model_dump_json())
             await self._serve(door)
+            self._open[door.session].session.tell_tools()
 
     async def open_remote(self, door: Door, token: str, random: Callable[[int], bytes]) -> str:
         """Serve `door` for another machine. Gives its new token, or "" where `token` is the one that it has.

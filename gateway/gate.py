@@ -12,15 +12,14 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from claude.gate import ACT_TOOL, READ_TOOLS, GateCall, gate_answer
-from gateway.asking import LOWEST_ACTING_TIER, TOO_MANY_WISHES, action_request
+from gateway.asking import TOO_MANY_WISHES, action_request
 from gateway.session import MAX_JSON_BODY, SESSION, Session, bounded_body
+from policy.access import may_act, may_read
 
 log = structlog.get_logger("gateway.gate")
 
 # StructuredOutput is how the CLI lets the model hand in its report.
 HARMLESS = frozenset({*READ_TOOLS, "StructuredOutput"})
-# Left to the CLI: it knows in which folders they may read. A word from here would let them read everywhere.
-CLI_DECIDES = frozenset({"Read", "Grep", "Glob"})
 TRY_AGAIN = "The gate could not decide now; nothing was done. Go on with looking and ask again in a minute."
 
 Decision = Literal["", "allow", "deny", "defer"]
@@ -51,12 +50,13 @@ async def _decide(session: Session, request: web.Request) -> tuple[Decision, str
         return "deny", "the gate does not understand this call"
     if call.tool_name in HARMLESS:
         return "allow", "read-only"
-    if call.tool_name in CLI_DECIDES:
+    door = session.door
+    acts = call.tool_name == ACT_TOOL
+    access = may_act(door.tier, door.granted) if acts else may_read(call.tool_name, door.granted)
+    if not access.allowed:
+        return _deny(session, call, access.reason)
+    if not acts:  # the CLI knows in which folders they may read; a word from here would let them read everywhere
         return "", ""
-    if call.tool_name != ACT_TOOL:
-        return _deny(session, call, "this tool is not offered here")
-    if session.door.tier < LOWEST_ACTING_TIER:
-        return _deny(session, call, f"tier {session.door.tier} only observes; report and escalate")
     asked = action_request(session.door.session, call.tool_use_id, call.tool_input, session.behind.redact)
     if isinstance(asked, str):
         return _deny(session, call, asked)

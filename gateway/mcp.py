@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from domain.action import ActionRequest
 from domain.base import Value
 from gateway import tools
-from gateway.asking import LOWEST_ACTING_TIER, TOO_MANY_WISHES, action_request
+from gateway.asking import TOO_MANY_WISHES, action_request
 from gateway.observer import ToolAnswer
 from gateway.session import MAX_JSON_BODY, SESSION, Session, bounded_body
+from policy.access import may_act
 
 log = structlog.get_logger("gateway.mcp")
 
@@ -145,8 +146,9 @@ async def _act(request: web.Request, session: Session, rpc: int | str, params: d
 
 
 def _checked(session: Session, pending: _Pending) -> ActionRequest | str:
-    if session.door.tier < LOWEST_ACTING_TIER:
-        return f"tier {session.door.tier} only observes; report and escalate"
+    access = may_act(session.door.tier, session.door.granted)
+    if not access.allowed:
+        return access.reason
     asked = action_request(session.door.session, pending.tool_use_id, pending.arguments, session.behind.redact)
     if isinstance(asked, ActionRequest) and not session.may_wish(asked.tool_use_id):
         return TOO_MANY_WISHES

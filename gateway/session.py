@@ -14,6 +14,7 @@ from opentelemetry.trace import Tracer
 
 from activities.bait import SEEN
 from domain.errors import TransientError
+from domain.ids import digest
 from domain.inventory import Inventory
 from domain.looking import Need
 from domain.ports import Broker, Clock, Door, ModelRecords
@@ -190,6 +191,13 @@ class Session:
             await records.audit(key, at, "session", actor, action, clean(target), told)
 
         self.behind.recorder.put(f"audit {action}", write, actor)
+
+    def tell_tools(self) -> None:
+        """Write down which tools it was given, and why not the others. The same again is one entry."""
+        granted = self.door.granted
+        if granted is not None:
+            told = granted.model_dump(mode="json")
+            self.audit(f"tools-{self.door.session}-{digest(told)[:16]}", "session.tools", granted.agent, told)
 
     def close(self) -> None:
         """Say what of this session could not be kept, and what it was refused for asking too much."""

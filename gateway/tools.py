@@ -10,11 +10,10 @@ from domain.base import Declared
 from domain.ids import LOCAL_NODE
 from domain.inventory import Inventory, ServiceKind
 from domain.looking import LOOKING_TOOLS, LookingTool, looking_tool
-from gateway.asking import LOWEST_ACTING_TIER
 from gateway.looking import table
 from gateway.observer import MAX_LOG_LINES, ToolAnswer, bounded
 from gateway.session import Session
-from policy.access import looking_for, may_look
+from policy.access import looking_for, may_act, may_look
 
 Spelling = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -82,8 +81,8 @@ async def offered(session: Session) -> list[dict[str, Any]]:
     """The tools of a session, as `tools/list` gives them."""
     door, behind = session.door, session.behind
     inventory = await behind.observer.inventory()
-    tools = looking_for(door.tier, behind.present(), door.tools, inventory)
-    return [*(_described(t) for t in tools), *([_ACT] if door.tier >= LOWEST_ACTING_TIER else [])]
+    tools = looking_for(door.tier, behind.present(), door.granted, inventory)
+    return [*(_described(t) for t in tools), *([_ACT] if may_act(door.tier, door.granted).allowed else [])]
 
 
 def _described(tool: LookingTool) -> dict[str, Any]:
@@ -101,7 +100,7 @@ async def look(session: Session, name: str, arguments: Mapping[str, Any]) -> Too
     if tool is None:
         return None
     target = session.behind.redact(table.target_of(arguments))
-    access = may_look(name, session.door.tier, session.behind.present(), session.door.tools)
+    access = may_look(name, session.door.tier, session.behind.present(), session.door.granted)
     if not access.allowed:
         session.reads.note("look_refused", name, f"{target[:80]}: {access.reason}", 0)
         return ToolAnswer(text=f"Not offered: {access.reason}.", fault=True)

@@ -1,11 +1,10 @@
 """Who may start, and who may look with what."""
 
+from domain.agent import ACT, BUILT_IN_TOOLS, DOCKER_DOOR, LOWEST_ACTING_TIER, Granted
 from domain.base import Value
 from domain.inventory import Inventory, Service, ServiceKind
 from domain.looking import LOOKING_TOOLS, LookingTool, Need, looking_tool
 from domain.session import Isolation
-
-DOCKER_DOOR = "docker"  # the read-only Docker API of a door, under the name that an agent's list gives it
 
 
 class Access(Value):
@@ -29,41 +28,66 @@ def refusal_to_start(tier: int, isolation: Isolation, scripted: bool) -> str:
     )
 
 
-def may_look(name: str, tier: int, present: frozenset[Need], agent_tools: tuple[str, ...] | None = None) -> Access:
+def may_look(name: str, tier: int, present: frozenset[Need], granted: Granted | None = None) -> Access:
     """Whether a session may use this looking tool.
 
-    `present`: what there is on the machine. `agent_tools`: the list of the session's agent; None, all of its tier.
+    `present`: what there is on the machine. `granted`: the session's own tools; None, all of its tier.
     """
     tool = looking_tool(name)
     if tool is None:
         return Access(allowed=False, reason=f"there is no looking tool {name[:40]!r}")
     if tier < tool.lowest_tier:
         return Access(allowed=False, reason=f"{name} is offered from tier {tool.lowest_tier} on: {tool.why}")
-    if agent_tools is not None and name not in agent_tools:
-        return Access(allowed=False, reason=f"{name} is not in the list of tools of this session's agent")
+    if withheld := _withheld(name, granted):
+        return Access(allowed=False, reason=f"{name} is not offered: {withheld}")
     if tool.needs not in present:
         return Access(allowed=False, reason=f"{name} is not offered here: this machine has not {tool.needs.value}")
     return Access(allowed=True, reason=tool.why)
 
 
-def may_read_docker(present: frozenset[Need], agent_tools: tuple[str, ...] | None = None) -> Access:
+def may_read(name: str, granted: Granted | None = None) -> Access:
+    """Whether a session may use one of the CLI's own tools, all of which only read."""
+    if name not in BUILT_IN_TOOLS:
+        return Access(allowed=False, reason="this tool is not offered here")
+    if withheld := _withheld(name, granted):
+        return Access(allowed=False, reason=f"{name} is not offered: {withheld}")
+    return Access(allowed=True, reason="it only reads")
+
+
+def may_act(tier: int, granted: Granted | None = None) -> Access:
+    """Whether a session may ask for actions at all. Which of them are done is decided elsewhere."""
+    if tier < LOWEST_ACTING_TIER:
+        return Access(allowed=False, reason=f"tier {tier} only observes; report and escalate")
+    if withheld := _withheld(ACT, granted):
+        return Access(allowed=False, reason=f"this session may not act: {withheld}; report and escalate")
+    return Access(allowed=True, reason="its tier may ask for actions")
+
+
+def _withheld(name: str, granted: Granted | None) -> str:
+    """Why a session has not this tool, or ""."""
+    if granted is None or name in granted.tools:
+        return ""
+    return granted.withheld.get(name, "it is not among the tools of this session")
+
+
+def may_read_docker(present: frozenset[Need], granted: Granted | None = None) -> Access:
     """Whether a session may use the read-only Docker API of its door. Every tier may: it shows less than the tools."""
-    if agent_tools is not None and DOCKER_DOOR not in agent_tools:
-        return Access(allowed=False, reason="the Docker API is not in the list of tools of this session's agent")
+    if withheld := _withheld(DOCKER_DOOR, granted):
+        return Access(allowed=False, reason=f"the Docker API is not offered: {withheld}")
     if Need.DOCKER not in present:
         return Access(allowed=False, reason=f"this machine has not {Need.DOCKER.value}")
     return Access(allowed=True, reason="it shows state only")
 
 
 def looking_for(
-    tier: int, present: frozenset[Need], agent_tools: tuple[str, ...] | None = None, inventory: Inventory | None = None
+    tier: int, present: frozenset[Need], granted: Granted | None = None, inventory: Inventory | None = None
 ) -> tuple[LookingTool, ...]:
     """The looking tools that a session is offered, in the table's order.
 
     Those without anything to look at are left out: a list is read by the model, and every word costs. None for
     `inventory`: not known now, so all of them.
     """
-    allowed = (t for t in LOOKING_TOOLS if may_look(t.name, tier, present, agent_tools).allowed)
+    allowed = (t for t in LOOKING_TOOLS if may_look(t.name, tier, present, granted).allowed)
     return tuple(t for t in allowed if inventory is None or has_target(t.name, inventory))
 
 

@@ -8,10 +8,9 @@ from domain.session import Limits, TierSettings
 
 
 class Tightened(Value):
-    """A tier as one session gets it. `refusal`: why none may start, or "". `tools`: None leaves the built-in ones."""
+    """A tier as one session gets it. `refusal`: why none may start, or "". Its tools: policy/tools.py."""
 
     tier: TierSettings
-    tools: frozenset[str] | None = None
     refusal: str = ""
 
 
@@ -29,10 +28,7 @@ def tighten(tier: TierSettings, rules: Sequence[ContainerRules]) -> Tightened:
         disk_mb=min([own.disk_mb, *(r.disk_mb for r in rules if r.disk_mb is not None)]),
     )
     timeout_s = min([tier.timeout_s, *(r.timeout_s for r in rules if r.timeout_s is not None)])
-    wished = [frozenset(r.tools) for r in rules if r.tools is not None]
-    tools = wished[0].intersection(*wished[1:]) if wished else None
     return Tightened(
         tier=tier.model_copy(update={"limits": limits, "timeout_s": timeout_s}),
-        tools=tools,
         refusal=refusal,
     )

@@ -67,6 +67,7 @@ async def compose(
         tiers={t: library.tier_prompt(t) for t in (1, 2, 3)},
         library=library.built_in(),
         report_schema=library.report_schema(),
+        agents=library.agents(),
     )
     session_settings = SessionSettings(
         sessions_root=settings.home / "sessions", scripted=settings.scripted, credential_kind=settings.credential_kind

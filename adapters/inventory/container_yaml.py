@@ -2,7 +2,9 @@
 
     name: shop
     baseImage: tiercel-session:latest   # only the owner's image (TIERCEL_SESSION_IMAGE)
-    tools: {allowed: [Read, Grep]}      # of those that a session has
+    tools:
+      allowed: [Read, Grep]             # of the CLI's own
+      withheld: {sql_read: the data of customers stay here}
     mcpServers: [{name: tiercel}]
     resources: {memory: 512Mi, cpu: "0.5", pids: 128, disk: 1Gi, timeout: 600s}
     security:
@@ -17,6 +19,7 @@ It can take away from what a tier gives. A wish for more is told as a problem an
 understood holds its repository's sessions back: it may have wanted to restrict.
 """
 
+import difflib
 import re
 from typing import Annotated, Any, Literal, cast
 
@@ -24,10 +27,12 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, Vali
 
 from adapters.inventory.bounded_yaml import BadYamlError, load
 from adapters.inventory.wording import WrongValueError, fix_for, shorten, words_for
+from domain.agent import TOOLS
 from domain.base import Declared, Value
 from domain.errors import ConfigurationError
 from domain.inventory import ContainerRules, InventoryProblem
 from policy.egress import MAX_DOMAINS, parse_domain
+from policy.text import printable
 
 CONTAINER_FILE = ".claude/container.yaml"
 SERVERS = frozenset({"tiercel"})  # claude.gate.SERVER
@@ -80,6 +85,15 @@ def _reference(value: Any) -> str:
     return value
 
 
+def _tool(value: Any) -> str:
+    if value not in TOOLS:
+        near = difflib.get_close_matches(str(value), TOOLS, n=1)
+        fix = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(TOOLS)}"
+        raise WrongValueError("no session has a tool of this name", fix)
+    return str(value)
+
+
+Why = Annotated[str, StringConstraints(min_length=3, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Tool = Literal["Read", "Grep", "Glob", "Write", "Edit", "Bash", "Browser", "WebFetch", "WebSearch"]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Image = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9./:@_-]*$")]
@@ -90,9 +104,10 @@ class _Part(Declared):
 
 
 class Tools(_Part):
-    """Which of a session's built-in tools are left."""
+    """Which of a session's built-in tools are left, and which tools of any kind it does not get, with the reason."""
 
     allowed: list[Tool] | None = None
+    withheld: dict[Annotated[str, BeforeValidator(_tool)], Why] = Field(default={}, max_length=len(TOOLS))
 
 
 class Server(_Part):
@@ -173,6 +188,7 @@ def _rules(declared: DeclaredContainer) -> ContainerRules:
     resources, tools = declared.resources or Resources(), declared.tools or Tools()
     return ContainerRules(
         tools=None if tools.allowed is None else tuple(tools.allowed),
+        withheld={name: printable(why) for name, why in tools.withheld.items()},
         memory_mb=resources.memory,
         timeout_s=resources.timeout,
         cpus=resources.cpu,
@@ -232,7 +248,8 @@ def _domains(repository: str, listed: Any) -> tuple[tuple[str, ...], tuple[Inven
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")[:200]
+    parts = [part for part in loc if part != "[key]"]  # pydantic's word for a name that is wrong itself
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")[:200]
 
 
 def _problem(repository: str, field: str, message: str, fix: str) -> InventoryProblem:

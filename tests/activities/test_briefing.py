@@ -33,7 +33,12 @@ INVENTORY = Inventory(
             repository="shop",
             path="/repos/shop",
             domains=("shop.example.org",),
-            container=ContainerRules(memory_mb=512, timeout_s=30, tools=("Read", "Bash")),
+            container=ContainerRules(
+                memory_mb=512,
+                timeout_s=30,
+                tools=("Read", "Bash"),
+                withheld={"act": "people only", "sql_read": "private"},
+            ),
         ),
         RepositoryNotes(
             repository="office",
@@ -96,7 +101,12 @@ async def test_a_playbooks_places_are_for_sessions_that_may_use_it(tier: int, na
 async def test_a_repositorys_file_takes_away_from_sessions_for_its_own_services_only():
     shop = (await briefed(Ways())).plan
     assert (shop.tier.limits.memory_mb, shop.tier.timeout_s, shop.tools) == (512, 30, ("Read",))
+    assert not shop.acts
+    given = (await briefed(Ways())).granted
+    assert given.withheld["act"] == "the repository 'shop' withholds it: people only"
+    assert set(given.withheld) == {"Grep", "Glob", "act", "sql_read"}
     everything = (await briefed(Ways(), failing="")).plan
+    assert everything.acts
     assert (everything.tier.limits.memory_mb, everything.tier.timeout_s) == (1024, 60)
     assert everything.tools == ("Read", "Grep", "Glob")
 

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.doors.paths import reachable
+from domain.agent import Granted
 from domain.errors import RecordUnavailableError
 from domain.looking import Need
 from gateway.docker_engine import DockerEngine
@@ -187,10 +188,10 @@ async def test_reads_are_audited_once_a_minute_and_refusals_with_their_reason(ro
 
 
 async def test_an_agent_without_docker_in_its_list_gets_none(room: gateway.Room):
-    door = await room.open(tools=("services", "probe"))
+    door = await room.open(granted=Granted(tools=("services", "probe")))
     async with gateway.through(door) as client, client.get("/docker/_ping") as answer:
         assert answer.status == 403
-        assert "list of tools" in (await answer.json())["message"]
+        assert "not among the tools of this session" in (await answer.json())["message"]
 
 
 async def test_while_the_record_is_away_the_last_inventory_counts_and_without_any_nothing_is_shown(

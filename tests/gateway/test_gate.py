@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from claude.gate import READ_TOOLS
+from domain.agent import Granted
 from domain.errors import EngineUnavailableError
 from domain.ports import Door
 from gateway.session import MAX_WISHES
@@ -46,6 +47,24 @@ async def test_it_says_what_the_escalation_says(tmp_path: Path, decision: str):
         "restart",
         "local/web",
     )
+
+
+@pytest.mark.parametrize(
+    ("tool", "why"), [("mcp__tiercel__act", "act"), ("Read", "Read"), ("Bash", "not offered here")]
+)
+async def test_what_is_withheld_from_a_session_is_refused_with_the_reason(tmp_path: Path, tool: str, why: str):
+    """Also where the CLI was got to offer it: the door knows by itself."""
+    granted = Granted(tools=("Grep", "probe"), withheld={"act": "act: only people", "Read": "Read: not this one"})
+    async with gateway.room(tmp_path) as room:
+        room.broker.to_consider = answer("allow", "because")
+        decision, reason = await ask(await room.open(tier=3, granted=granted), {**ACT, "tool_name": tool})
+        await room.written()
+    assert (decision, why in reason) == ("deny", True)
+    assert room.broker.considered == []
+    entries = {action: (target, detail) for action, target, detail in room.records.audits.values()}
+    assert entries["tool.denied"][0] == tool
+    assert entries["tool.denied"][1]["reason"] == reason
+    assert entries["session.tools"][1]["withheld"] == granted.withheld
 
 
 @pytest.mark.parametrize("word", ["ALLOW", "", "yes", "ask"])

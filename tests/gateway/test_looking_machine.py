@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.actions.unit_client import UnitClient
+from domain.agent import Granted
 from domain.health import UnitProbe
 from domain.inventory import ComposeRef, Inventory, ServiceKind
 from gateway.looking.sight import NotHereError
@@ -171,11 +172,11 @@ async def test_a_session_is_offered_what_its_tier_its_agent_and_the_inventory_ha
             "journal",
             "act",
         ]
-        assert await names(room, tier=1, tools=("probe", "nonsense")) == ["probe"]
-        door = await room.open(tier=3, tools=("probe",))
+        assert await names(room, tier=1, granted=Granted(tools=("probe", "nonsense"))) == ["probe"]
+        door = await room.open(tier=3, granted=Granted(tools=("probe",), withheld={"disk_usage": "not for it"}))
         fault, text = await use(room, "disk_usage", {}, door=door)
         assert fault
-        assert "list of tools of this session's agent" in text
+        assert "disk_usage is not offered: not for it" in text
         await room.written()
         [(action, tool, _)] = looks(room)
         assert (action, tool) == ("look_refused", "disk_usage")

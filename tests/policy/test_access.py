@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.agent import BUILT_IN_TOOLS, DOCKER_DOOR, Granted
 from domain.inventory import Inventory
 from domain.looking import LOOKING_NAMES, LOOKING_TOOLS, Need
 from domain.session import Isolation
-from policy.access import DOCKER_DOOR, looking_for, may_look, may_read_docker, refusal_to_start
+from policy.access import looking_for, may_act, may_look, may_read, may_read_docker, refusal_to_start
 from tests.project.tree import ROOT
 
 WALLED = Isolation(engine="process", isolated=True, how="bubblewrap")
@@ -36,13 +37,17 @@ NEEDS = st.frozensets(st.sampled_from(list(Need)))
 NAMES = st.one_of(
     st.sampled_from([*LOOKING_NAMES, DOCKER_DOOR, "act", "Bash", "", "SERVICES", "services "]), st.text(max_size=20)
 )
-LISTS = st.none() | st.lists(NAMES, max_size=6).map(tuple)
+LISTS = st.none() | st.builds(
+    Granted,
+    tools=st.lists(NAMES, max_size=6).map(tuple),
+    withheld=st.dictionaries(NAMES, st.text(max_size=9), max_size=3),
+)
 TIERS = st.integers(min_value=0, max_value=9)
 
 
 @given(NAMES, TIERS, NEEDS, LISTS)
 def test_what_is_not_in_the_table_is_never_allowed_and_every_answer_has_a_reason(
-    name: str, tier: int, present: frozenset[Need], agent: tuple[str, ...] | None
+    name: str, tier: int, present: frozenset[Need], agent: Granted | None
 ) -> None:
     found = may_look(name, tier, present, agent)
     assert found.reason
@@ -51,23 +56,23 @@ def test_what_is_not_in_the_table_is_never_allowed_and_every_answer_has_a_reason
 
 @given(st.sampled_from(LOOKING_NAMES), TIERS, NEEDS, LISTS)
 def test_a_list_of_an_agent_only_takes_away(
-    name: str, tier: int, present: frozenset[Need], agent: tuple[str, ...] | None
+    name: str, tier: int, present: frozenset[Need], agent: Granted | None
 ) -> None:
     if may_look(name, tier, present, agent).allowed:
         assert may_look(name, tier, present, None).allowed
-        assert agent is None or name in agent
+        assert agent is None or name in agent.tools
 
 
 @given(st.sampled_from(LOOKING_NAMES), TIERS, TIERS, NEEDS, NEEDS, LISTS)
 def test_a_higher_tier_and_a_richer_machine_never_see_less(
-    name: str, tier: int, more: int, present: frozenset[Need], also: frozenset[Need], agent: tuple[str, ...] | None
+    name: str, tier: int, more: int, present: frozenset[Need], also: frozenset[Need], agent: Granted | None
 ) -> None:
     if may_look(name, tier, present, agent).allowed:
         assert may_look(name, tier + more, present | also, agent).allowed
 
 
 @given(TIERS, NEEDS, LISTS)
-def test_what_is_offered_is_what_is_allowed(tier: int, present: frozenset[Need], agent: tuple[str, ...] | None) -> None:
+def test_what_is_offered_is_what_is_allowed(tier: int, present: frozenset[Need], agent: Granted | None) -> None:
     offered = {t.name for t in looking_for(tier, present, agent)}
     assert offered == {n for n in LOOKING_NAMES if may_look(n, tier, present, agent).allowed}
     assert {t.name for t in looking_for(tier, present, agent, Inventory())} <= offered
@@ -75,11 +80,20 @@ def test_what_is_offered_is_what_is_allowed(tier: int, present: frozenset[Need],
 
 @given(NEEDS, LISTS)
 def test_the_docker_api_needs_an_engine_and_a_place_in_the_agents_list(
-    present: frozenset[Need], agent: tuple[str, ...] | None
+    present: frozenset[Need], agent: Granted | None
 ) -> None:
     found = may_read_docker(present, agent)
     assert found.reason
-    assert found.allowed == (Need.DOCKER in present and (agent is None or DOCKER_DOOR in agent))
+    assert found.allowed == (Need.DOCKER in present and (agent is None or DOCKER_DOOR in agent.tools))
+
+
+@given(TIERS, NAMES, LISTS)
+def test_acting_and_reading_are_taken_away_as_looking_is(tier: int, name: str, agent: Granted | None) -> None:
+    acts, reads = may_act(tier, agent), may_read(name, agent)
+    assert acts.reason
+    assert reads.reason
+    assert acts.allowed == (tier >= 2 and (agent is None or "act" in agent.tools))
+    assert reads.allowed == (name in BUILT_IN_TOOLS and (agent is None or name in agent.tools))
 
 
 def test_the_owners_data_and_the_whole_machine_are_not_for_a_first_look() -> None:

@@ -13,6 +13,7 @@ from adapters.database.notices import NoticeStore
 from adapters.database.output import OutputStore
 from adapters.database.sessions import SessionStore
 from domain.action import ActionState
+from domain.agent import Granted
 from domain.health import ProbeStatus, ServiceStatus
 from domain.ids import ActionId, ApprovalId, IncidentId, PermitId, ServiceId, SessionId
 from domain.incident import Alert, IncidentState, Trigger
@@ -109,6 +110,9 @@ async def evil(house: Dashboard) -> AsyncIterator[Dashboard]:
     )
     await store.save_ledger_note(SERVICE, "snooze", now.replace(year=now.year + 1), BAD, BAD, now)
     await store.timeline("evil/1", an_entry(BAD, incident=INCIDENT, at=now, kind="action"))
+    granted = Granted(agent=BAD, tools=("Read", "probe"), withheld={"act": BAD, "sql_read": "not here"})
+    told = granted.model_dump(mode="json")
+    await store.audit("evil-tools", now, "session", SESSION, "session.tools", BAD, told)
     await store.audit("evil", now, "session", BAD, "action.refused", BAD, {BAD: BAD})
     delivery = Delivery(channel=BAD, delivered=False, message=BAD)
     await NoticeStore(house.pool).save_delivery(
@@ -142,6 +146,14 @@ async def test_an_incident_about_a_session_leads_to_where_its_log_is(evil: Dashb
     assert f'href="/incidents/{INCIDENT}#log"' in page
     assert "No tier could repair it" not in page
     assert "&lt;script&gt;window.hacked=1" in page
+
+
+async def test_an_incident_shows_which_tools_a_session_had_and_why_not_the_others(evil: Dashboard):
+    async with aiohttp.ClientSession(evil.url) as web, web.get(f"/incidents/{INCIDENT}") as answer:
+        page = await answer.text()
+    assert "Read, probe" in page
+    assert "2 withheld" in page
+    assert "<code>sql_read</code>: not here" in page
 
 
 @pytest.mark.parametrize("path", FILES)

@@ -44,6 +44,7 @@ async def handle(request: Request, incident: str) -> Response:
         sentence=sentence(view),
         chart=charts.tier_chart(view, site.now()),
         shown=shown,
+        granted=await site.insights.granted(shown.row.id) if shown else None,
         log=await log_context(request, site, shown) if shown else None,
         isolation_missing=_not_isolated(view),
         engine_down=view.row.closed_at is None and not await site.engine.alive(),

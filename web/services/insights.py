@@ -19,6 +19,7 @@ from adapters.database.records import (
     SessionRow,
 )
 from config.settings import Settings
+from domain.agent import Granted
 from domain.health import ProbeResult
 from domain.ids import SessionId
 from domain.incident import Alert, Approval, IncidentState
@@ -120,6 +121,14 @@ class Insights:
     async def audit(self, which: AuditFilter | None = None, after: str = "", limit: int = ROWS) -> Page[AuditRow]:
         """Who did what, newest first."""
         return await self._reads.audit(after, limit, which)
+
+    async def granted(self, session: str) -> Granted | None:
+        """The tools that a session was given; None where the audit has no word of it any more."""
+        found = await self._reads.audit(limit=1, which=AuditFilter(actor=session, action="session.tools"))
+        try:
+            return Granted.model_validate(found.rows[0].detail) if found.rows else None
+        except ValidationError:
+            return None
 
     # ------------------------------------------------------------ logs
 

@@ -102,6 +102,16 @@ async def test_every_field_is_read_and_what_no_session_gets_is_told(write: Write
     assert again.repositories[0].container == rules
 
 
+async def test_tools_of_any_kind_are_withheld_with_the_reason(write: Write, read: Read) -> None:
+    write("app/CLAUDE-OPS.md", manifest(SERVICE))
+    text = '{act: only people change it, sql_read: "customers\\u202e", Read: no <b>text</b>}'
+    write("app/.claude/container.yaml", f"tools: {{withheld: {text}}}")
+    found = await read()
+    assert found.problems == ()
+    rules = found.repositories[0].container
+    assert rules.withheld == {"act": "only people change it", "sql_read": "customers", "Read": "no <b>text</b>"}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -123,7 +133,7 @@ async def test_amounts_are_read_in_their_usual_spellings(
     found = await read()
     assert found.problems == ()
     rules = found.repositories[0].container.model_dump(exclude_none=True)
-    assert rules == {**expected, "unusable": ""}
+    assert rules == {**expected, "withheld": {}, "unusable": ""}
 
 
 @pytest.mark.parametrize(
@@ -131,6 +141,9 @@ async def test_amounts_are_read_in_their_usual_spellings(
     [
         ("- a", "", "'name: value'"),
         ("resources: 5", "resources", "name: value"),
+        ("tools: {withheld: {sqlread: not here}}", "tools.withheld.sqlread", "did you mean 'sql_read'?"),
+        ("tools: {withheld: {act: ''}}", "tools.withheld.act", ""),
+        ("tools: {withheld: [act]}", "tools.withheld", ""),
         ("resorces: {}", "resorces", "did you mean 'resources'?"),
         ("resources: {memory: lots}", "resources.memory", "512Mi"),
         ("resources: {memory: -1Gi}", "resources.memory", "512Mi"),
