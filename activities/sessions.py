@@ -10,6 +10,7 @@ from temporalio import activity
 from activities.bait import laid, lay, seen_outside, words
 from activities.beat import beating, leaves_work_running
 from activities.briefing import Briefing
+from activities.budget import SessionMoney
 from activities.errors import mapped
 from activities.follow import follow
 from activities.memories import Memories
@@ -30,7 +31,7 @@ from domain.ports import (
     SessionFolder,
     SessionRecords,
 )
-from domain.session import Isolation, SessionOrder, SessionOutcome, SessionStatus
+from domain.session import Bound, Isolation, SessionOrder, SessionOutcome, SessionStatus
 from policy.access import refusal_to_start
 from policy.text import sendable
 
@@ -45,6 +46,13 @@ class SessionSettings(Value):
     credential_kind: str
 
 
+class Refusal(Value):
+    """Why a process must not start."""
+
+    why: str
+    bound: Bound = ""
+
+
 class SessionActivities:
     """The activity holds no state that a new worker could not find again: folder, door and process are looked up."""
 
@@ -54,6 +62,7 @@ class SessionActivities:
         doors: Doors,
         records: SessionRecords,
         briefing: Briefing,
+        money: SessionMoney,
         settings: SessionSettings,
         redact: Callable[[str], str],
         traceparent: Callable[[], str],
@@ -66,6 +75,7 @@ class SessionActivities:
         self._doors = doors
         self._records = records
         self._briefing = briefing
+        self._money = money
         self._settings = settings
         self._redact = redact
         self._traceparent = traceparent
@@ -85,9 +95,9 @@ class SessionActivities:
                 await recorded
                 return await self._refused(order, refusal)
             handle = await self._start(order, recorded)
-            if isinstance(handle, str):
+            if isinstance(handle, Refusal):
                 await self._doors.close(order.session)
-                return await self._refused(order, handle)
+                return await self._refused(order, handle.why, handle.bound)
             outcome = await self._follow(order, handle)
             await self._doors.close(order.session)
             ended = await self._ended(outcome)
@@ -99,11 +109,8 @@ class SessionActivities:
             return "no credential for the model: set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN (from `claude setup-token`) and restart"
         return refusal_to_start(order.tier.tier, isolation, self._settings.scripted)
 
-    async def _start(self, order: SessionOrder, recorded: Awaitable[None]) -> Handle | str:
-        """The record, the door and the briefing wait for three disks at once; the process waits for all of them.
-
-        A text is the reason why it must not start.
-        """
+    async def _start(self, order: SessionOrder, recorded: Awaitable[None]) -> Handle | Refusal:
+        """The record, the door, the briefing and the money are waited for at once; the process waits for all."""
         folder = SessionFolder(root=self._settings.sessions_root / order.session)
         order = _from_what_is_left(order, folder)
         traceparent = self._traceparent()
@@ -124,9 +131,9 @@ class SessionActivities:
             granted=self._briefing.granted(order.tier.tier),
         )
         planned = self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
-        brief, _, _ = await asyncio.gather(planned, self._doors.open(door), recorded)
-        if brief.refusal:
-            return brief.refusal
+        brief, over, _, _ = await asyncio.gather(planned, self._money.reserve(order), self._doors.open(door), recorded)
+        if brief.refusal or over:
+            return Refusal(why=brief.refusal or over, bound="" if brief.refusal else "budget")
         known = door.model_copy(update={"domains": brief.plan.domains, "granted": brief.granted})
         if known != door:  # most sessions go nowhere and have all their agent's tools, and do not wait for this
             await self._doors.open(known)
@@ -212,9 +219,13 @@ class SessionActivities:
             lines=copy.lines,
         )
 
-    async def _refused(self, order: SessionOrder, why: str) -> SessionOutcome:
+    async def _refused(self, order: SessionOrder, why: str, bound: Bound = "") -> SessionOutcome:
         outcome = SessionOutcome(
-            session=order.session, attempt=order.attempt, status=SessionStatus.REFUSED, message=self._redact(why)
+            session=order.session,
+            attempt=order.attempt,
+            status=SessionStatus.REFUSED,
+            message=self._redact(why),
+            bound=bound,
         )
         return await self._ended(outcome)
 
@@ -227,7 +238,7 @@ class SessionActivities:
 
     async def _ended(self, outcome: SessionOutcome) -> SessionOutcome:
         ended = outcome.model_copy(update={"ended_at": self._clock.now()})
-        await self._records.session_ended(ended)
+        await asyncio.gather(self._records.session_ended(ended), self._money.settle(ended.session, ended.attempt))
         return ended
 
 

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from config import remote
+from domain.budget import BudgetLimits
 from domain.errors import ConfigurationError
 from domain.ids import canonical_name, is_name
 from domain.incident import EscalationPolicy
@@ -94,7 +95,9 @@ class Settings(BaseModel):
     # Patrol
     interval_s: int = Field(default=3600, ge=5, description="Seconds between patrols")
     cron: str = Field(default="", description="Cron expression instead of an interval")
-    timezone: str = Field(default="UTC", description="Time zone of the cron expression and of the daily digest")
+    timezone: str = Field(
+        default="UTC", description="Time zone of the cron expression, the daily digest and the budgets"
+    )
     jitter_s: int = Field(default=0, ge=0, description="Random delay of each patrol, at most this")
     confirm_after_s: float = Field(
         default=10.0, ge=0, description="A failing probe is repeated after this time before anything opens"
@@ -138,6 +141,15 @@ class Settings(BaseModel):
     tier1_budget_usd: float = Field(default=0.10, gt=0, description="Money for one tier-1 session")
     tier2_budget_usd: float = Field(default=1.00, gt=0, description="Money for one tier-2 session")
     tier3_budget_usd: float = Field(default=4.00, gt=0, description="Money for one tier-3 session")
+    budget_day_usd: float | None = Field(
+        default=None, ge=0, description="Money for all sessions of a day, in the time zone; empty: no limit"
+    )
+    budget_month_usd: float | None = Field(
+        default=None, ge=0, description="Money for all sessions of a month, in the time zone; empty: no limit"
+    )
+    budget_alert_percent: float = Field(
+        default=80, gt=0, le=100, description="Somebody is told when so much of a day's or month's money is spent"
+    )
     tier1_timeout_s: float = Field(default=300, gt=0, description="Wall clock of one tier-1 session")
     tier2_timeout_s: float = Field(default=900, gt=0, description="Wall clock of one tier-2 session")
     tier3_timeout_s: float = Field(default=1800, gt=0, description="Wall clock of one tier-3 session")
@@ -371,6 +383,16 @@ class Settings(BaseModel):
             per_service=self.memories_per_service,
             in_all=self.memories_in_all,
             quoted=self.memories_quoted,
+        )
+
+    @property
+    def budget_limits(self) -> BudgetLimits:
+        """What all sessions together may cost."""
+        return BudgetLimits(
+            day_usd=self.budget_day_usd,
+            month_usd=self.budget_month_usd,
+            alert_percent=self.budget_alert_percent,
+            timezone=self.timezone,
         )
 
     @property

@@ -8,6 +8,7 @@ PATROL = "PatrolWorkflow"
 ESCALATION = "EscalationWorkflow"
 BAIT = "BaitWorkflow"  # BaitSeen -> EscalationResult; takes UPDATE_CLOSE and QUERY_VIEW
 LEDGER = "LedgerWorkflow"
+BUDGET = "BudgetWorkflow"
 UPKEEP = "UpkeepWorkflow"
 NOTICE = "NoticeWorkflow"
 EXAMINATION = "ExaminationWorkflow"  # ExaminationOrder -> Examination
@@ -33,6 +34,11 @@ UPDATE_MAINTENANCE = "maintenance"  # LedgerNote -> bool
 UPDATE_SNOOZE = "snooze"  # LedgerNote -> bool
 UPDATE_RESET = "reset"  # LedgerNote -> bool
 QUERY_JOURNAL = "journal"  # -> Journal
+
+# BudgetWorkflow
+UPDATE_TRANSACT = "transact"  # BudgetBatch -> BudgetAnswers
+UPDATE_NOTE = "note"  # BudgetNote -> bool, a person pauses or resumes
+QUERY_ACCOUNT = "account"  # -> Account
 
 SEARCH_ATTRIBUTES = {
     "Service": "Keyword",

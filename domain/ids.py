@@ -96,3 +96,11 @@ def bait_incident_id(session: SessionId) -> IncidentId:
 def ledger_workflow_id(service: str) -> str:
     """The entity that grants permits for a service."""
     return f"ledger/{service}"
+
+
+BUDGET_WORKFLOW_ID = "budget"  # the one entity that all sessions get their money from
+
+
+def reservation_id(session: str, attempt: int) -> str:
+    """The money of one process of a session."""
+    return f"{session}/{attempt}"

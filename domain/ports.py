@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from domain.action import Action, ActionKind, ActionRequest, EffectResult, TargetState
 from domain.agent import Granted
 from domain.base import Value
+from domain.budget import BudgetAnswer, BudgetNote, BudgetRequest, Reservation
 from domain.examination import Examination, ExaminationOrder
 from domain.health import ProbeResult, ServiceHealth
 from domain.ids import ActionId, ApprovalId, IncidentId, ServiceId, SessionId
@@ -87,6 +88,16 @@ class Ledger(Protocol):
     async def confirm(self, service: ServiceId, outcome: PermitOutcome) -> None: ...
 
     async def release(self, service: ServiceId, outcome: PermitOutcome) -> None: ...
+
+
+class Budget(Protocol):
+    """The owner's money over all sessions, wherever the entity lives."""
+
+    async def reserve(self, request: BudgetRequest) -> BudgetAnswer: ...
+
+    async def settle(self, reservation: str) -> None:
+        """Its process has ended. Harmless to repeat."""
+        ...
 
 
 class Escalations(Protocol):
@@ -386,6 +397,32 @@ class ModelRecords(Protocol):
 
     async def spent(self, session: SessionId) -> float:
         """What the session's requests cost so far, in USD."""
+        ...
+
+
+class BudgetRecords(Protocol):
+    """What is kept of promises, and what was spent. All writes may be repeated without effect."""
+
+    async def reservations(self, since: datetime) -> tuple[Reservation, ...]:
+        """All that are open, and those that ended after `since`, oldest first."""
+        ...
+
+    async def save_reservations(self, reservations: Sequence[Reservation]) -> None:
+        """States only go forward. All or none."""
+        ...
+
+    async def spent_since(self, since: datetime) -> float:
+        """What all sessions cost since then, in USD, to half an hour."""
+        ...
+
+    async def spent_by(self, sessions: Sequence[SessionId]) -> dict[SessionId, float]:
+        """What each session cost so far, in USD. Who spent nothing is not named."""
+        ...
+
+    async def save_budget_note(self, note: BudgetNote, at: datetime) -> None: ...
+
+    async def budget_note(self) -> BudgetNote | None:
+        """The newest one."""
         ...
 
 

@@ -70,8 +70,11 @@ class SessionStatus(StrEnum):
 
 # Which bound ended a session: the first three are its tier's to use up (status `limit`), the rest is a failure.
 # `bait`: stopped, because what was laid for thieves was seen outside. `fences`: never started, because what holds the
-# CLI is not as it must be.
-Bound = Literal["", "time", "turns", "money", "memory", "processes", "disk", "output", "silence", "bait", "fences"]
+# CLI is not as it must be. `budget`: never begun, because the owner's budget of a day or a month does not allow it, or
+# a person paused it (status `refused`).
+Bound = Literal[
+    "", "time", "turns", "money", "memory", "processes", "disk", "output", "silence", "bait", "fences", "budget"
+]
 
 
 class Deferred(Value):

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from domain.action import Action
+from domain.budget import WindowSpent
 from domain.ids import IncidentId
 from domain.incident import Approval
 from domain.notice import DigestCounts, Notice, NoticeKind
@@ -101,6 +102,20 @@ def out_of_money(incident: IncidentId, service: str, tier: int, what: str) -> No
     return _notice(
         incident, f"budget/{tier}", NoticeKind.REFUSED, title, f"{what} The next tier goes on, if there is one."
     )
+
+
+def budget_alert(window: WindowSpent) -> Notice:
+    """Spending has reached the line that the owner drew. Once per day and month."""
+    limit = window.limit_usd or 0.0
+    share = 100 * window.usd / limit if limit else 100.0
+    body = (
+        f"{window.usd:.2f} of {limit:.2f} USD are spent. A session that could lead over it is not begun, and its incident"
+        f" comes to you; probes go on. The {window.kind} ends at {window.until.isoformat(timespec='minutes')}."
+        f" To change the limit set TIERCEL_BUDGET_{window.kind.upper()}_USD and restart."
+    )
+    title = f"{share:.0f} % of the {window.kind}'s budget is spent"
+    key = f"budget/{window.kind}/{window.key}"
+    return Notice(key=key, kind=NoticeKind.REFUSED, title=title, body=body, link="/budgets")
 
 
 def outcome_unknown(incident: IncidentId, action: Action, why: str) -> Notice:

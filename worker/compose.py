@@ -9,6 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.actions import ActionActivities
 from activities.briefing import Briefing, Texts, Ways
+from activities.budget import BudgetRecordActivities, SessionMoney
 from activities.examine import ExaminationActivities
 from activities.ledger import LedgerRecordActivities, PermitActivities
 from activities.memories import Memories
@@ -21,15 +22,18 @@ from activities.upkeep import UpkeepActivities
 from adapters.actions.router import EffectRouter
 from adapters.containers.choice import select
 from adapters.containers.folders import SessionFolders
+from adapters.database.budget import BudgetStore
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
 from adapters.database.links import LinkStore
 from adapters.database.memories import MemoryStore
+from adapters.database.model_calls import ModelCallStore
 from adapters.database.notices import NoticeStore
 from adapters.database.pool import Pool
 from adapters.database.sessions import SessionStore
 from adapters.database.upkeep import UpkeepStore
 from adapters.doors.client import GatewayDoors
+from adapters.engine.budget import TemporalBudget
 from adapters.engine.client import TemporalEscalations, TemporalLedger
 from adapters.engine.slots import UpdateSlots
 from adapters.inventory.source import RepositorySource
@@ -58,7 +62,8 @@ async def compose(
     )
     stack.push_async_callback(prober.close)
     escalations = TemporalEscalations(client, settings.escalation_policy, lambda: settings.dry_run, clock)
-    ledger = TemporalLedger(client, UpdateSlots(settings.home / "run"))
+    slots = UpdateSlots(settings.home / "run")
+    ledger = TemporalLedger(client, slots)
     notifier, notices = AppriseNotifier(settings.apprise_urls), NoticeStore(pool)
     doors = GatewayDoors(settings.home / "run" / "gateway.sock")
     doors_now = GatewayDoors(settings.home / "run" / "gateway.sock", patience_s=3)  # a person waits
@@ -82,6 +87,7 @@ async def compose(
         records=RecordActivities(incidents, scripted=settings.scripted),
         ledger_records=LedgerRecordActivities(incidents, clock),
         permits=PermitActivities(ledger),
+        budget_records=BudgetRecordActivities(BudgetStore(pool), incidents, settings.budget_limits, clock),
         actions=ActionActivities(effects, prober, health, incidents, clock, dry_run=settings.dry_run),
         notices=NoticeActivities(
             notifier, notices, clock, LinkStore(pool, login=settings.web_login), settings.addresses, redact
@@ -98,6 +104,7 @@ async def compose(
                 redact,
                 memories,
             ),
+            SessionMoney(TemporalBudget(client, slots), ModelCallStore(pool)),
             session_settings,
             redact,
             telemetry.current_traceparent,

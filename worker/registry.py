@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.actions import ActionActivities
+from activities.budget import BudgetRecordActivities
 from activities.examine import ExaminationActivities
 from activities.ledger import LedgerRecordActivities, PermitActivities
 from activities.notify import NoticeActivities
@@ -14,6 +15,7 @@ from activities.records import RecordActivities
 from activities.sessions import SessionActivities
 from activities.upkeep import UpkeepActivities
 from workflows.bait import BaitWorkflow
+from workflows.budget import BudgetWorkflow
 from workflows.escalation import EscalationWorkflow
 from workflows.examination import ExaminationWorkflow
 from workflows.ledger import LedgerWorkflow
@@ -26,6 +28,7 @@ WORKFLOWS: Sequence[type] = (
     EscalationWorkflow,
     BaitWorkflow,
     LedgerWorkflow,
+    BudgetWorkflow,
     NoticeWorkflow,
     UpkeepWorkflow,
     ExaminationWorkflow,
@@ -45,6 +48,7 @@ class Activities:
     records: RecordActivities
     ledger_records: LedgerRecordActivities
     permits: PermitActivities
+    budget_records: BudgetRecordActivities
     actions: ActionActivities
     notices: NoticeActivities
     sessions: SessionActivities
@@ -61,6 +65,10 @@ class Activities:
             self.ledger_records.write_note,
             self.permits.acquire_permit,
             self.permits.settle_permit,
+            self.budget_records.budget_history,
+            self.budget_records.spending,
+            self.budget_records.write_reservations,
+            self.budget_records.write_budget_note,
             self.actions.weigh,
             self.actions.perform,
             self.actions.reconcile,

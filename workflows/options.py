@@ -20,6 +20,14 @@ class Options(TypedDict, total=False):
     cancellation_type: ActivityCancellationType
 
 
+class LocalOptions(TypedDict):
+    """Keyword arguments of `workflow.execute_local_activity_method`."""
+
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
 HEARTBEAT = timedelta(seconds=30)
 _PATIENT = RetryPolicy(
     initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=20), maximum_attempts=2000
@@ -30,6 +38,15 @@ RECORD: Options = {
     "task_queue": TASK_QUEUE_CONTROL,
     "start_to_close_timeout": timedelta(seconds=20),
     "retry_policy": _PATIENT,
+}
+
+# Within the workflow task of an update that somebody waits for.
+BUDGET_RECORD: LocalOptions = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "schedule_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=0.2), maximum_interval=timedelta(seconds=3), maximum_attempts=20
+    ),
 }
 
 # Looking costs nothing but time.

@@ -104,6 +104,8 @@ class TierRunner:
                 await self._clerk.note("session_failed", outcome.message, session=outcome.session)
                 over = tally.failures >= self._case.start.policy.session_attempts
                 return TierEnd.FAILED if over else "interrupted"
+            case SessionStatus.REFUSED if outcome.bound == "budget":
+                return TierEnd.BLOCKED  # the next tier costs more; a person is told when the incident is handed over
             case SessionStatus.AUTH | SessionStatus.REFUSED:
                 step = f"{tier.tier}/{outcome.status}"
                 await tell(notices.broken(self._case.start.incident, self._case.title, outcome.message, step))

@@ -15,6 +15,8 @@ _PRUNED = (
     "cost_slot",
     "cost_day",
     "session_cost",
+    "reservation",
+    "budget_note",
     "session",
     "timeline",
     "action",

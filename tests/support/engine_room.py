@@ -1,10 +1,12 @@
 """A worker with real workflows, real activities and the real record, in a simulated world with scripted sessions."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from temporalio import activity
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
@@ -13,20 +15,26 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.actions import ActionActivities
+from activities.budget import BudgetRecordActivities, SessionMoney
 from activities.ledger import LedgerRecordActivities, PermitActivities
 from activities.notify import NoticeActivities
 from activities.patrol import PatrolActivities
 from activities.probes import ProbeActivities
 from activities.records import RecordActivities
 from activities.upkeep import UpkeepActivities
+from adapters.database.budget import BudgetStore
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
 from adapters.database.links import LinkStore
+from adapters.database.model_calls import ModelCallStore
 from adapters.database.notices import NoticeStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from adapters.database.upkeep import UpkeepStore
+from adapters.engine.budget import TemporalBudget
+from adapters.engine.slots import UpdateSlots
 from domain.action import Action, ActionAnswer, ActionRequest
+from domain.budget import BudgetLimits
 from domain.engine import (
     ESCALATION,
     LEDGER,
@@ -44,7 +52,7 @@ from domain.incident import Alert, Approval, EscalationInput, EscalationPolicy, 
 from domain.ledger import LedgerStart, PermitAnswer, PermitOutcome, PermitRequest
 from domain.links import Addresses
 from domain.ports import Notifier, Prober
-from domain.session import Deferred, SessionOrder, SessionOutcome, SessionStatus, TierReport, TierSettings
+from domain.session import Bound, Deferred, SessionOrder, SessionOutcome, SessionStatus, TierReport, TierSettings
 from tests.support.world import World
 from worker.registry import PASSTHROUGH, WORKFLOWS
 
@@ -65,6 +73,7 @@ QUICK = EscalationPolicy(
 )
 
 NOWHERE = Addresses(people_url="http://127.0.0.1:8080")
+UNLIMITED = BudgetLimits()
 Script = Callable[["Desk", SessionOrder], Awaitable[SessionOutcome]]
 
 
@@ -156,12 +165,15 @@ class Desk:
             session=self.order.session, attempt=self.order.attempt, status=SessionStatus.DEFERRED, deferred=deferred
         )
 
-    def ended(self, status: SessionStatus, message: str = "", retry_after_s: float | None = None) -> SessionOutcome:
+    def ended(
+        self, status: SessionStatus, message: str = "", retry_after_s: float | None = None, bound: Bound = ""
+    ) -> SessionOutcome:
         return SessionOutcome(
             session=self.order.session,
             attempt=self.order.attempt,
             status=status,
             message=message,
+            bound=bound,
             retry_after_s=retry_after_s,
         )
 
@@ -179,6 +191,7 @@ class Room:
     client: Client
     pool: Pool
     world: World
+    slots: UpdateSlots
     scripts: dict[int, Script] = field(default_factory=dict[int, Script])
     orders: list[SessionOrder] = field(default_factory=list[SessionOrder])
     count: int = 0
@@ -238,12 +251,22 @@ class Room:
 class ScriptedSessions:
     """Stands where the session activity stands."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, money: SessionMoney) -> None:
         self._room = room
+        self._money = money
 
     @activity.defn(name="run_session")
     async def run_session(self, order: SessionOrder) -> SessionOutcome:
-        """Runs the script of the tier."""
+        """Runs the script of the tier, once there is money for it."""
+        over = await self._money.reserve(order)
+        if over:
+            return Desk(self._room.client, order).ended(SessionStatus.REFUSED, over, bound="budget")
+        try:
+            return await self._run(order)
+        finally:
+            await self._money.settle(order.session, order.attempt)
+
+    async def _run(self, order: SessionOrder) -> SessionOutcome:
         self._room.orders.append(order)
         script = self._room.scripts.get(order.tier.tier, only_looks)
         desk = Desk(self._room.client, order)
@@ -265,15 +288,18 @@ async def engine_room(
     prober: Prober | None = None,
     notifier: Notifier | None = None,
     where: Addresses = NOWHERE,
+    limits: BudgetLimits = UNLIMITED,
 ) -> AsyncGenerator[Room, None]:
     """Workers on all three queues, until the block ends. Real probes and real messages where they are given."""
     look: Prober = prober or world
-    room = Room(client, pool, world)
+    room = Room(client, pool, world, UpdateSlots(Path(tempfile.mkdtemp(prefix="tiercel-slots-"))))
     await room.save_inventory()
     health, incidents, clock = HealthStore(pool), IncidentStore(pool), world
     records = RecordActivities(incidents, scripted=True)
     ledger_records = LedgerRecordActivities(incidents, clock)
     permits = PermitActivities(DirectLedger(client))
+    budget_records = BudgetRecordActivities(BudgetStore(pool), incidents, limits, clock)
+    money = SessionMoney(TemporalBudget(client, room.slots), ModelCallStore(pool))
     actions = ActionActivities(world, look, health, incidents, clock)
     notices = NoticeActivities(notifier or world, NoticeStore(pool), clock, LinkStore(pool), where)
     patrol = PatrolActivities(world, look, health, StubEscalations(room), clock)
@@ -282,6 +308,7 @@ async def engine_room(
     runner = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSTHROUGH))
     control = [
         records.open_incident, records.record, ledger_records.ledger_history, ledger_records.write_permit, ledger_records.write_note, permits.acquire_permit, permits.settle_permit,
+        budget_records.budget_history, budget_records.spending, budget_records.write_reservations, budget_records.write_budget_note,
         actions.weigh, actions.perform, actions.reconcile, notices.channels, notices.send, patrol.raise_alerts, patrol.tell_recovered, patrol.finish_patrol, upkeep.prune, upkeep.sweep_orphans, upkeep.find_interrupted, upkeep.write_digest,
     ]  # fmt: skip
     grace = timedelta(seconds=0.1)
@@ -303,7 +330,7 @@ async def engine_room(
         Worker(
             client,
             task_queue=TASK_QUEUE_SESSIONS,
-            activities=[ScriptedSessions(room).run_session],
+            activities=[ScriptedSessions(room, money).run_session],
             graceful_shutdown_timeout=grace,
             max_heartbeat_throttle_interval=timedelta(seconds=0.3),
         ),

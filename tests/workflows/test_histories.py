@@ -16,9 +16,19 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from adapters.engine.budget import TemporalBudget
 from domain.action import ActionKind, CooldownClass
+from domain.budget import Account, BudgetNote, BudgetRequest
 from domain.engine import BAIT, PATROL, TASK_QUEUE_CONTROL
-from domain.ids import IncidentId, PermitId, ServiceId, SessionId, bait_workflow_id, ledger_workflow_id
+from domain.ids import (
+    BUDGET_WORKFLOW_ID,
+    IncidentId,
+    PermitId,
+    ServiceId,
+    SessionId,
+    bait_workflow_id,
+    ledger_workflow_id,
+)
 from domain.incident import BaitSeen, CloseRequest, Decision, IncidentState, PatrolInput
 from domain.ledger import CooldownRule, PermitOutcome, PermitRequest
 from tests.support.engine_room import QUICK, DirectLedger, Room
@@ -27,7 +37,7 @@ from tests.workflows.test_escalation import acts, wait_for_state
 from worker.registry import PASSTHROUGH, WORKFLOWS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.temporal]
-STORIES = ("escalation_fixed", "escalation_approved", "escalation_to_a_person", "bait", "ledger", "patrol")
+STORIES = ("budget", "escalation_fixed", "escalation_approved", "escalation_to_a_person", "bait", "ledger", "patrol")
 
 
 def replayer() -> Replayer:
@@ -61,6 +71,7 @@ async def test_record_the_stories(room: Room) -> None:
     await _approved(room)
     await _to_a_person(room)
     await _bait(room)
+    await _budget(room)
     await _ledger(room)
     await _patrol(room)
     prints = {p.stem: fingerprint(load(p)) for p in recorded()}
@@ -128,6 +139,24 @@ async def _bait(room: Room) -> None:
     await handle.execute_update("close", CloseRequest(actor="anna", reason="known"))
     await handle.result()
     await _save(room, workflow_id, "bait")
+
+
+async def _budget(room: Room) -> None:
+    await room.client.get_workflow_handle(BUDGET_WORKFLOW_ID).terminate()  # the stories before took money too
+    budget, incident = TemporalBudget(room.client, room.slots), IncidentId("inc_1")
+    for name in ("a", "b"):
+        wish = BudgetRequest(
+            id=f"{name}/1", session=SessionId(name), incident=incident, tier=1, bound_usd=1, lasts_s=0.5
+        )
+        await budget.reserve(wish)
+    await budget.settle("a/1")
+    await budget.note(BudgetNote(paused=True, reason="on holiday", actor="alice"))
+    await budget.reserve(wish.model_copy(update={"id": "c/1"}))
+    handle = room.client.get_workflow_handle(BUDGET_WORKFLOW_ID)
+    while any(r.state == "reserved" for r in (await handle.query("account", result_type=Account)).reservations):
+        await asyncio.sleep(0.1)
+    await budget.note(BudgetNote(paused=False, reason="back", actor="alice"))
+    await _save(room, BUDGET_WORKFLOW_ID, "budget")
 
 
 async def _ledger(room: Room) -> None:

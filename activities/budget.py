@@ -1,0 +1,130 @@
+"""The budget's own record, and the way for a session to reach the budget."""
+
+from zoneinfo import ZoneInfo
+
+from temporalio import activity
+
+from activities.errors import mapped
+from domain.base import Value
+from domain.budget import (
+    Account,
+    BudgetLimits,
+    BudgetNote,
+    BudgetRequest,
+    Reservation,
+    Spending,
+    Window,
+    WindowSpent,
+)
+from domain.errors import TransientError
+from domain.ids import SessionId, reservation_id
+from domain.ports import Budget, BudgetRecords, Clock, IncidentRecords, ModelRecords
+from domain.session import SessionOrder
+from domain.work import AuditEntry
+from policy import budget
+
+ENDS_AFTER_S = 300.0  # beyond a process's own time limit: the way to its start, and its end
+
+
+class SpendingOrder(Value):
+    """What to look up: the windows of now, and what these sessions cost."""
+
+    sessions: tuple[SessionId, ...] = ()
+
+
+class ReservationsOrder(Value):
+    """Reservations as they are now, with what the audit says of them."""
+
+    reservations: tuple[Reservation, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
+
+
+class BudgetRecordActivities:
+    """What the budget reads and writes. The limits are those that this worker was started with."""
+
+    def __init__(self, records: BudgetRecords, audit: IncidentRecords, limits: BudgetLimits, clock: Clock) -> None:
+        self._records = records
+        self._audit = audit
+        self._limits = limits
+        self._clock = clock
+
+    @activity.defn
+    @mapped
+    async def budget_history(self) -> Account:
+        """Promises and the newest note, for a budget that starts without a past."""
+        reservations = await self._records.reservations(self._clock.now() - budget.KEEP)
+        return Account(reservations=reservations, note=await self._records.budget_note())
+
+    @activity.defn
+    @mapped
+    async def spending(self, order: SpendingOrder) -> Spending:
+        """What was spent in the windows of now. Without any limit only the sessions are looked up."""
+        limits = self._limits
+        day, month = budget.windows(self._clock.now(), ZoneInfo(limits.timezone))
+        limited = ((day, limits.day_usd), (month, limits.month_usd))
+        windows = tuple([await self._spent(w, limit) for w, limit in limited if limit is not None])
+        return Spending(limits=limits, windows=windows, sessions=await self._records.spent_by(order.sessions))
+
+    async def _spent(self, window: Window, limit: float) -> WindowSpent:
+        usd = await self._records.spent_since(window.since)
+        return WindowSpent(**window.model_dump(), usd=usd, limit_usd=limit)
+
+    @activity.defn
+    @mapped
+    async def write_reservations(self, order: ReservationsOrder) -> None:
+        """No session begins before its row is there."""
+        if order.reservations:
+            await self._records.save_reservations(order.reservations)
+        for line in order.audit:
+            await self._audit.audit(
+                line.key, line.at, line.actor_kind, line.actor, line.action, line.target, line.detail
+            )
+
+    @activity.defn
+    @mapped
+    async def write_budget_note(self, note: BudgetNote) -> BudgetNote:
+        """A pause or its end, with who and why. Answers the note with its time."""
+        now = self._clock.now()
+        await self._records.save_budget_note(note, now)
+        await self._audit.audit(
+            f"budget/{now.isoformat()}",
+            now,
+            note.actor_kind,
+            note.actor,
+            "budget.paused" if note.paused else "budget.resumed",
+            "",
+            {"reason": note.reason},
+        )
+        return note.model_copy(update={"at": now})
+
+
+class SessionMoney:
+    """Takes the money of one process before it begins, and gives back what is left when it has ended."""
+
+    def __init__(self, ask: Budget, records: ModelRecords) -> None:
+        self._ask = ask
+        self._records = records
+
+    async def reserve(self, order: SessionOrder) -> str:
+        """Why it may not begin, or "". Asking again for the same process is the same reservation."""
+        # The money of a first process is its whole budget; looking would only cost time.
+        before = await self._records.spent(order.session) if order.attempt > 1 else 0.0
+        answer = await self._ask.reserve(
+            BudgetRequest(
+                id=reservation_id(order.session, order.attempt),
+                session=order.session,
+                incident=order.incident,
+                tier=order.tier.tier,
+                bound_usd=order.tier.budget_usd,
+                before_usd=before,
+                lasts_s=order.tier.timeout_s + ENDS_AFTER_S,
+            )
+        )
+        return "" if answer.granted else answer.reason
+
+    async def settle(self, session: SessionId, attempt: int) -> None:
+        """It has ended. Not told in time: the budget looks it up itself when the reservation runs out."""
+        try:
+            await self._ask.settle(reservation_id(session, attempt))
+        except TransientError as e:
+            activity.logger.warning("a reservation could not be settled and ends by itself: %s", e)

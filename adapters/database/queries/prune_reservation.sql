@@ -1,0 +1,1 @@
+DELETE FROM reservation WHERE ends_at < %(before)s AND state <> 'reserved'
