@@ -12,6 +12,7 @@ from domain.incident import EscalationPolicy
 from domain.inventory import Inventory, Limits, Service, ServiceKind
 from domain.ledger import CooldownRule
 from policy import params as param_rules
+from policy.text import some
 
 
 class KindRule(Value):
@@ -125,7 +126,7 @@ def blast_radius(inventory: Inventory, target: str, kind: ActionKind) -> BlastRa
     )
     replaced = kind in {ActionKind.RECREATE, ActionKind.COMPOSE_UP}
     parts = [
-        f"{len(dependents)} service(s) depend on it: {', '.join(dependents)}"
+        f"{some(len(dependents), 'service depends', 'services depend')} on it: {', '.join(dependents)}"
         if dependents
         else "nothing else depends on it"
     ]

@@ -5,6 +5,7 @@ from domain.base import Value
 from domain.inventory import Inventory, Service, ServiceKind
 from policy.actions import TABLE, reach
 from policy.params import STOP_WAIT, ParamRule, offered
+from policy.text import some
 
 MAX_CHOICES = 60
 _WHY: dict[ActionKind, str] = {
@@ -60,7 +61,7 @@ def risks(action: Action, blast: BlastRadius) -> tuple[str, ...]:
     if not action.reversible:
         lines.append("It cannot be undone.")
     if blast.dependents:
-        lines.append(f"{len(blast.dependents)} service(s) need it and may fail meanwhile.")
+        lines.append(f"{some(len(blast.dependents), 'service needs', 'services need')} it and may fail meanwhile.")
     if blast.data_at_risk:
         lines.append("Its data is opened by whatever its definition names now.")
     return tuple(lines)

@@ -7,6 +7,7 @@ from domain.budget import WindowSpent
 from domain.ids import IncidentId
 from domain.incident import Approval
 from domain.notice import DigestCounts, Notice, NoticeKind
+from policy.text import some
 
 
 def _notice(incident: IncidentId, step: str, kind: NoticeKind, title: str, body: str) -> Notice:
@@ -136,14 +137,17 @@ def interrupted(incident: IncidentId, why: str, begun: tuple[Action, ...]) -> No
 
 def digest(day: str, counts: DigestCounts) -> Notice:
     """What happened in the 24 hours before, in a few lines. A quiet day says so."""
-    state = f"{counts.services} service(s), {counts.patrols} patrol(s)"
+    state = f"{some(counts.services, 'service')}, {some(counts.patrols, 'patrol')}"
     money = f", {counts.cost_usd:.2f} USD" if counts.cost_usd else ""
     tokens = f"model tokens: {counts.tokens}{money}"
     waiting = counts.needs_person + counts.pending_approvals
     if not counts.patrols:
         title, first = "No patrol ran", "Nothing was watched in the last 24 hours. `tiercel doctor` says why."
     elif waiting or counts.down:
-        title, first = "Something needs you", f"{counts.down} service(s) down, {waiting} thing(s) wait for you."
+        title, first = (
+            "Something needs you",
+            f"{some(counts.down, 'service')} down, {some(waiting, 'thing waits', 'things wait')} for you.",
+        )
     elif counts.opened:
         title, first = "All well again", "Everything is healthy now."
     else:

@@ -20,6 +20,11 @@ def sendable(text: str) -> str:
     return text if text.isascii() else _SURROGATE.sub(REPLACEMENT, text)
 
 
+def some(number: int, one: str, many: str = "") -> str:
+    """`1 service`, `2 services`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 # CSI and OSC sequences of terminals, bounded: a lone opening must not swallow a whole log.
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-9;:<=>?]{0,64}[ -/]{0,8}[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]{0,512}(?:\x07|\x1b\\|\x9c)|\x1b[ -/]{0,4}[0-~]"

@@ -50,10 +50,16 @@ async def require(connection: HTTPConnection, permission: Permission) -> None:
     if reason:
         path = str(connection.scope["path"])
         await site.logins.refused(who, f"{connection.scope.get('method', 'WS')} {path}"[:200], reason)
-        raise PageError(403, reason, "" if who.kind == "key" else "Ask an admin, or log in as somebody else.")
+        raise PageError(403, reason, _way_out(who))
     acts = connection.scope.get("method", "") not in SAFE
     if permission in policy.HARMFUL and acts:
         await ask_password(connection)
+
+
+def _way_out(who: Who) -> str:
+    if who == OWNER:
+        return "Set it and restart Tiercel. The next start shows a link to the first account."
+    return "" if who.kind == "key" else "Ask an admin, or log in as somebody else."
 
 
 async def ask_password(connection: HTTPConnection) -> None:

@@ -53,6 +53,11 @@ class Bars:
         return tuple(_bucket(slot, self.period.step) for slot in self.slots)
 
     @property
+    def unwell(self) -> tuple[Bucket, ...]:
+        """The bars that say more than "all well", the newest first."""
+        return tuple(_bucket(s, self.period.step) for s in reversed(self.slots) if s.fail or s.warn or s.error)
+
+    @property
     def shapes(self) -> tuple[tuple[str, str], ...]:
         """(tone, SVG path) of all bars of a colour, 5 wide, 30 high: one element per bar would cost a page its time."""
         drawn: dict[str, list[str]] = {}
@@ -78,7 +83,7 @@ class Bars:
         if not any(s.ok or s.warn or s.fail or s.error for s in self.slots):
             return "no probes"
         if not any(s.fail for s in self.slots):
-            return "no failure"
+            return "no failure, at times in doubt" if any(s.warn or s.error for s in self.slots) else "no failure"
         told = count(self.failures, "failure") if self.failures else "failing since before"
         return f"{told}, {duration(self.down_s)}" if self.down_s else told
 

@@ -209,7 +209,7 @@ def test_cycles_and_unknown_services_end() -> None:
 def test_the_blast_radius_names_who_depends_on_it() -> None:
     radius = blast_radius(SHOP, sid("db"), ActionKind.RESTART)
     assert radius.dependents == (sid("web"), sid("worker"), sid("proxy"))
-    assert radius.sentence == "3 service(s) depend on it: local/web, local/worker, local/proxy; no data is touched."
+    assert radius.sentence == "3 services depend on it: local/web, local/worker, local/proxy; no data is touched."
 
 
 def test_the_blast_radius_of_something_alone_says_so() -> None:

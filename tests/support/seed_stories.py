@@ -228,7 +228,7 @@ async def waiting(stores: Stores, at: datetime, workflow_id: str = "escalation/l
     )
     approval = Approval(
         id=approval_id(action.id), incident=incident, workflow_id=workflow_id, action=action, digest=action.digest,
-        blast=BlastRadius(dependents=(ServiceId("local/blog"), ServiceId("local/worker")), sentence="2 service(s) depend on it: local/blog, local/worker; no data is touched."),
+        blast=BlastRadius(dependents=(ServiceId("local/blog"), ServiceId("local/worker")), sentence="2 services depend on it: local/blog, local/worker; no data is touched."),
         evidence="select state, count(*) from pg_stat_activity group by 1\n idle in transaction | 99\n active              |  1",
         requested_at=at + timedelta(seconds=71), expires_at=at + timedelta(hours=24),
     )  # fmt: skip
