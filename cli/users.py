@@ -1,5 +1,6 @@
 """`user`: who may log in to the dashboard. Whoever runs this owns the record, so nobody can be locked out for good."""
 
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -131,3 +132,34 @@ def reset(name: Name, output: OutputFormat = Format.TEXT) -> None:
     Example: tiercel user reset alice
     """
     change(output, lambda here: here.people.reset(name, here.actor), link=True)
+
+
+@app.command()
+def pin(
+    name: Name,
+    *,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the PIN away instead")] = False,
+    output: OutputFormat = Format.TEXT,
+) -> None:
+    """Set the PIN with which somebody approves from a link in a message. It is asked for, or read from a pipe.
+
+    Example: tiercel user pin alice
+    """
+    if remove:
+        given = ""
+    elif sys.stdin.isatty():
+        given = typer.prompt("New PIN", hide_input=True, confirmation_prompt=True)
+    else:
+        given = sys.stdin.readline().strip()
+    if not remove and not given:
+        fail("no PIN was given; type it, pipe it in, or use --remove", Exit.USAGE)
+    change(output, lambda here: here.people.give_pin(name, given, here.actor))
+
+
+@app.command("sign-out")
+def sign_out(name: Name, output: OutputFormat = Format.TEXT) -> None:
+    """End all of somebody's sessions. They may log in again.
+
+    Example: tiercel user sign-out alice
+    """
+    change(output, lambda here: here.people.sign_out(name, "all", here.actor))

@@ -37,6 +37,11 @@ class LoginStore:
         params = {"person": person, "now": now, "idle_since": now - policy.IDLE}
         return tuple(await self._pool.values("list_web_sessions", WebSessionRow, params))
 
+    async def all_sessions(self, now: datetime) -> tuple[WebSessionRow, ...]:
+        """Everybody's live ones, last used first, at most 500."""
+        params = {"now": now, "idle_since": now - policy.IDLE}
+        return tuple(await self._pool.values("list_all_web_sessions", WebSessionRow, params))
+
     async def seen(self, session: str, at: datetime, address: str) -> None:
         """It was used."""
         await self._pool.write("touch_web_session", {"id": session, "at": at, "address": address})

@@ -30,6 +30,15 @@ async def test_an_account_is_made_changed_and_ended_by_whoever_runs_it(
     nobody = await shell("user", "reset", "bob")
     assert (nobody.code, "no user bob" in nobody.out) == (Exit.REFUSED, True)
 
+    pin = "271828"
+    assert (await shell("user", "pin", "alice", typed=f"{pin}\n")).code == Exit.OK
+    weak = await shell("user", "pin", "alice", typed="123456\n")
+    assert (weak.code, "first PINs" in weak.out) == (Exit.REFUSED, True)
+    assert (await shell("user", "pin", "alice")).code == Exit.USAGE
+    assert (await shell("user", "list", "-o", "json")).json[0]["has_pin"] is True
+    assert (await shell("user", "pin", "alice", "--remove")).code == Exit.OK
+    assert (await shell("user", "sign-out", "alice")).code == Exit.REFUSED  # she is logged in nowhere
+
     made = await shell("key", "create", "backup", "--user", "alice", "--days", "30", "-o", "json")
     whole = made.json["secret"]
     keys = await shell("key", "list", "-o", "json")
@@ -46,9 +55,9 @@ async def test_an_account_is_made_changed_and_ended_by_whoever_runs_it(
     assert {(a.actor_kind, a.actor) for a in audit} == {("cli", who_runs())}
     assert {
         "setup.code_made", "user.added", "user.role_changed", "user.disabled", "user.enabled", "user.reset_offered",
-        "key.added", "key.revoked",
+        "pin.set", "pin.removed", "key.added", "key.revoked",
     } == {a.action for a in audit}  # fmt: skip
-    codes = [first.json["link"][-23:], second.json["link"][-23:], whole]
+    codes = [first.json["link"][-23:], second.json["link"][-23:], whole, pin]
     assert not any(code in str(audit) for code in codes)
 
 

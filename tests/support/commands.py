@@ -36,17 +36,17 @@ class Shell:
 
     environment: Mapping[str, str]
 
-    async def __call__(self, *argv: str, **more: str) -> Said:
+    async def __call__(self, *argv: str, typed: str = "", **more: str) -> Said:
         env = {k: v for k, v in os.environ.items() if k in _KEPT} | dict(self.environment) | more
         process = await asyncio.create_subprocess_exec(
             str(TIERCEL),
             *argv,
             env=env,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if typed else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await process.communicate()
+        out, err = await process.communicate(typed.encode() if typed else None)
         said = Said(process.returncode or 0, out.decode(), err.decode())
         assert "Traceback" not in said.out + said.err, said.err
         assert "\x1b" not in said.out + said.err, "control sequences where nobody looks at a terminal"

@@ -100,3 +100,27 @@ async def test_a_row_unfolds_and_a_filter_is_sent_without_a_mouse(house: Dashboa
     await page.wait_for_url("**/runs?*service=local*")
     assert await page.locator("tbody tr").count() == 2
     await page.context.close()
+
+
+async def test_keys_lead_to_every_page_of_the_navigation_and_unfold_a_filter(house: Dashboard, chrome: Browser):
+    page = await house.page(chrome)
+    await page.goto(house.url + "/")
+    await page.keyboard.press("?")
+    told = await page.locator(".keys-list kbd").all_inner_texts()
+    led = {await a.get_attribute("href") for a in await page.locator(".mainnav a").all()}
+    assert {path.split("=")[1] for path in (await page.locator("body").get_attribute("data-go") or "").split()} == led
+    assert len(told) == len(set(told)) == len(led) + 2
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("g")
+    await page.keyboard.press("h")
+    await page.wait_for_url("**/schedules")
+    await page.context.close()
+    phone = await house.page(chrome, phone=True)
+    await phone.goto(house.url + "/audit")
+    assert not await phone.locator("#find").is_visible()
+    await phone.keyboard.press("/")
+    await phone.keyboard.type("ada")
+    await phone.keyboard.press("Enter")
+    await phone.wait_for_url("**/audit?*actor=ada*")
+    assert await phone.locator("#find").is_visible()  # while it is in use
+    await phone.context.close()

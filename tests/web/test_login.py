@@ -131,6 +131,39 @@ async def test_a_session_that_is_ended_elsewhere_ends_its_stream_and_its_pages(g
     assert {"login.ended_everywhere"} == {a.action for a in await audit(gate, "login.ended_everywhere")}
 
 
+async def test_an_admin_sees_where_somebody_is_logged_in_and_ends_one_place(gate: Dashboard):
+    await account(gate, "alice", Role.ADMIN)
+    olga = await account(gate, "olga", Role.OPERATOR)
+    async with (
+        surfing(gate, "alice") as alice,
+        surfing(gate, "olga") as desk,
+        surfing(gate, "olga") as phone,
+    ):
+        (newest, *others) = (await gate.site.people.sessions())[olga]
+        async with alice.get("/users") as answer:
+            text = await answer.text()
+            assert "Logged in at 3 places" in text  # two browsers, and where the account was made
+            assert newest.id in text
+        sign_out = "/users/olga/sign-out"
+        async with desk.post(sign_out, data={"session": newest.id}) as answer:
+            assert answer.status == 403  # an operator manages nobody
+        for named, status in ((others[0].id, 303), (others[0].id, 409), ("nonsense", 409)):
+            async with alice.post(sign_out, data={"session": named}, allow_redirects=False) as answer:
+                assert answer.status == status
+        states = []
+        for web in (desk, phone):
+            async with web.get("/", allow_redirects=False) as answer:
+                states.append(answer.status)
+        assert sorted(states) == [200, 303]  # one place ended, the other not
+        async with alice.post("/users/alice/sign-out", data={"session": newest.id}) as answer:
+            assert answer.status == 409  # named under the wrong person
+        async with alice.post(sign_out, data={"session": "all"}, allow_redirects=False) as answer:
+            assert answer.status == 303
+        async with phone.get("/", allow_redirects=False) as answer:
+            assert answer.status == 303
+    assert [(a.actor, a.target) for a in await audit(gate, "user.signed_out")] == [("alice", "olga")] * 2
+
+
 async def test_whoever_is_disabled_is_out_at_once_and_the_last_admin_stays(gate: Dashboard):
     await account(gate, "alice", Role.ADMIN)
     await account(gate, "olga", Role.OPERATOR)

@@ -1,4 +1,4 @@
-"""Change a role, disable, enable, make a link for a new password."""
+"""Change a role, disable, enable, make a link for a new password, sign out."""
 
 from typing import Annotated, Literal
 
@@ -17,8 +17,9 @@ from web.site import actor_of, site_of
 async def handle(
     request: Request,
     name: str,
-    act: Literal["role", "disable", "enable", "reset"],
+    act: Literal["role", "disable", "enable", "reset", "sign-out"],
     role: Annotated[Role | None, Form()] = None,
+    session: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """POST /users/{name}/{act}."""
     site, actor = site_of(request), actor_of(request)
@@ -27,6 +28,8 @@ async def handle(
         said = await site.people.reset(name, actor)
         link = setup_link(site.settings, said.secret) if said.secret else ""
         return told(request, said, back, secret=link, label="Give this link to them")
+    if act == "sign-out":
+        return told(request, await site.people.sign_out(name, session, actor), back)
     if act == "role":
         return await _role(request, name, role, back)
     said = await site.people.disable(name, actor, on=act == "disable")

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.people import Role
+from web.devices import device
 from web.pages._common import cells_of, csv_rows, frame, short_json
 from web.site import site_of
 
@@ -13,7 +14,9 @@ COLUMNS = ("id", "name", "role", "joined", "has_pin", "created_at", "disabled_at
 async def handle(request: Request) -> Response:
     """GET /users."""
     site = site_of(request)
-    context = await frame(request, "users_list", rows=await site.people.list(), roles=[str(r) for r in Role])
+    rows, sessions = await site.people.list(), await site.people.sessions()
+    roles = [str(r) for r in Role]
+    context = await frame(request, "users_list", rows=rows, sessions=sessions, roles=roles, device=device)
     return site.renderer.page(request, "users.html", context)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from adapters.database.audit import AuditStore
 from adapters.database.logins import LoginStore
 from adapters.database.people import PeopleStore
-from adapters.database.records import ApiKeyRow, EntryCodeRow, PersonRow
+from adapters.database.records import ApiKeyRow, EntryCodeRow, PersonRow, WebSessionRow
 from domain.base import Value
 from domain.ids import canonical_name, derived_uuid, is_name
 from domain.people import Attempt, AttemptKind, CodeKind, KeyLimits, Person, Role, Scope, Who
@@ -184,6 +184,39 @@ class People:
         await self._logins.tell(person.id)
         await self._said(actor, "user.disabled" if on else "user.enabled", person.name)
         return Said(accepted=True, message=f"{person.name} is {'disabled' if on else 'enabled'}.")
+
+    async def give_pin(self, name: str, pin: str, actor: Actor) -> Said:
+        """Set or ("") remove somebody's PIN. Only for whoever owns the machine: with it one answers in their name."""
+        person = await self.named(name)
+        if person is None:
+            return Said(accepted=False, message=f"There is no user {canonical_name(name)}.")
+        problem = policy.pin_problem(pin) if pin else ""
+        if problem:
+            return Said(accepted=False, message=problem)
+        await self._store.set_pin(person.id, await self._passwords.hash(pin) if pin else None)
+        await self._said(actor, "pin.set" if pin else "pin.removed", person.name)
+        return Said(accepted=True, message=f"{person.name} {'has a new PIN' if pin else 'has no PIN any more'}.")
+
+    async def sessions(self) -> dict[str, tuple[WebSessionRow, ...]]:
+        """Where everybody is logged in, by the id of the account, last used first."""
+        now = self._clock.now()
+        found: dict[str, list[WebSessionRow]] = {}
+        for row in await self._logins.all_sessions(now):
+            if not policy.session_is_over(row.expires_at, row.last_seen_at, now):
+                found.setdefault(row.person, []).append(row)
+        return {person: tuple(rows) for person, rows in found.items()}
+
+    async def sign_out(self, name: str, session: str, actor: Actor) -> Said:
+        """End one session of somebody, or all of them with `all`. Their open pages end at once."""
+        person = await self.named(name)
+        if person is None:
+            return Said(accepted=False, message=f"There is no user {canonical_name(name)}.")
+        everywhere = session == "all"
+        ended = await (self._logins.end_all(person.id) if everywhere else self._logins.end(session, person.id))
+        if not ended:
+            return Said(accepted=False, message=f"{person.name} is not logged in there (any more).")
+        await self._said(actor, "user.signed_out", person.name, {"sessions": int(ended)})
+        return Said(accepted=True, message=f"{person.name} is signed out {'everywhere' if everywhere else 'there'}.")
 
     # ------------------------------------------------------------ one's own account
 

@@ -34,6 +34,12 @@
     if (gone && places.has(event.key)) { location.assign(places.get(event.key)); return; }
     if (event.key === 'g') { going = Date.now(); return; }
     if (event.key === '?') { document.getElementById('keys-dialog').showModal(); return; }
-    if (event.key === '/' && filter()) { event.preventDefault(); filter().focus(); filter().select(); }
+    if (event.key === '/' && filter()) {
+      event.preventDefault();
+      const folded = filter().closest('.find');
+      if (folded && !folded.checkVisibility()) { location.hash = folded.id; }
+      filter().focus();
+      filter().select();
+    }
   });
 })();
