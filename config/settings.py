@@ -30,6 +30,7 @@ from domain.incident import EscalationPolicy
 from domain.links import Addresses
 from domain.memory import MemoryRule
 from domain.session import Limits, TierSettings
+from policy.people import networks_of
 
 PREFIX = "TIERCEL_"
 PLAIN = ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE")
@@ -220,6 +221,11 @@ class Settings(BaseModel):
         default=True, description="People log in; `false` only on loopback, where everybody is then the owner"
     )
 
+    trusted_proxies: str = Field(
+        default="",
+        description="Networks of proxies whose X-Forwarded-For is believed, for example `172.18.0.0/16`; empty: nobody's",
+    )
+
     # Keeping
     retention_days: int = Field(default=90, ge=8, description="Days that records are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Log level")
@@ -256,6 +262,16 @@ class Settings(BaseModel):
                 f"without login everybody who reaches {host or 'the dashboard'} could act as its owner; "
                 "set TIERCEL_WEB_HOST=127.0.0.1, or leave the login on"
             )
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        found = networks_of(value)
+        if found is None:
+            raise ValueError(f"'{value}' are no networks; write them like 172.18.0.0/16, with commas between them")
+        if any(network.endswith("/0") for network in found):
+            raise ValueError("everybody would be believed about who they are; name the network of your proxy alone")
         return value
 
     @field_validator("cron")
@@ -405,6 +421,11 @@ class Settings(BaseModel):
     def people_url(self) -> str:
         """The address that people are given, without a slash at the end."""
         return self.public_url.rstrip("/") or self.web_url
+
+    @property
+    def trusted_networks(self) -> tuple[str, ...]:
+        """The proxies that are believed about whom a request came from."""
+        return networks_of(self.trusted_proxies) or ()
 
     @property
     def addresses(self) -> Addresses:

@@ -141,7 +141,38 @@ def address_allowed(address: str, networks: tuple[str, ...]) -> bool:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
     return any(found in ipaddress.ip_network(n, strict=False) for n in networks)
+
+
+def client_address(peer: str, forwarded: str, trusted: tuple[str, ...]) -> str:
+    """Who is at the other end, where trusted proxies may stand between: each names (last) whom it got the request from.
+
+    `forwarded` is X-Forwarded-For. What an untrusted address wrote there is never believed, nor what is no address.
+    """
+    here = peer
+    for named in reversed(forwarded.split(",")[-20:]):
+        if not trusted or not address_allowed(here, trusted):
+            return here
+        before = _plain_address(named)
+        if not before:
+            return here
+        here = before
+    return here
+
+
+def _plain_address(text: str) -> str:
+    """An address without what some proxies write around it: brackets, a port. "" for what is none."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ""
 
 
 def networks_of(text: str) -> tuple[str, ...] | None:

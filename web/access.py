@@ -160,8 +160,10 @@ def _set(request: Request, response: Response, name: str, value: str, age_s: int
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """From where the connection comes; behind a proxy that is the proxy."""
-    return connection.client.host if connection.client else "local"
+    """From where the connection comes. Behind a proxy that is the proxy, unless the settings trust what it says."""
+    peer = connection.client.host if connection.client else "local"
+    named = ",".join(connection.headers.getlist("x-forwarded-for"))
+    return policy.client_address(peer, named, site_of(connection).settings.trusted_networks) if named else peer
 
 
 def visitor_of(connection: HTTPConnection) -> Visitor:

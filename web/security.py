@@ -29,9 +29,10 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+# Browsers ignore it on plain HTTP under a host name, and complain in the console of every page.
+OPENER = ("cross-origin-opener-policy", "same-origin")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -124,6 +125,7 @@ class Guard:
         self._app = app
         self._count_of_changes = count_of_changes
         self._public_url = public_url
+        self._secure = is_secure(public_url)
         self._hosts = allowed_hosts(public_url, web_host)
         self._root = root_path_of(public_url)
 
@@ -150,6 +152,8 @@ class Guard:
                 out = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     out.setdefault(name, value)
+                if self._secure or host_name(headers.get("host", "")).lower() in LOOPBACK:
+                    out.setdefault(*OPENER)
                 out["x-request-id"] = request_id
             await send(message)
 

@@ -53,6 +53,32 @@ def test_a_password_is_old_after_ten_minutes_and_when_the_clock_went_back(minute
     assert not people.password_is_old(key(Role.ADMIN, Scope.ADMIN), NOW)
 
 
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "trusted", "wanted"),
+    [
+        ("198.51.100.7", "10.0.0.1", "", "198.51.100.7"),  # nobody is trusted
+        ("198.51.100.7", "10.0.0.1", "127.0.0.1/32", "198.51.100.7"),  # not whoever comes past the proxy
+        ("127.0.0.1", "203.0.113.9", "127.0.0.1/32", "203.0.113.9"),
+        ("127.0.0.1", "6.6.6.6, 203.0.113.9", "127.0.0.1/32", "203.0.113.9"),  # a lie before the truth
+        ("127.0.0.1", "6.6.6.6, 203.0.113.9, 10.0.0.2", "127.0.0.1, 10.0.0.0/8", "203.0.113.9"),  # two proxies
+        ("127.0.0.1", "unknown", "127.0.0.1/32", "127.0.0.1"),
+        ("127.0.0.1", "", "127.0.0.1/32", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.9:5133", "127.0.0.1/32", "203.0.113.9"),
+        ("::1", '"[2001:db8::7]:443"', "::1/128", "2001:db8::7"),
+        ("::ffff:127.0.0.1", "203.0.113.9", "127.0.0.0/8", "203.0.113.9"),
+        ("127.0.0.1", "10.0.0.3, 10.0.0.2", "127.0.0.1, 10.0.0.0/8", "10.0.0.3"),  # all of them are proxies
+    ],
+)
+def test_a_client_is_who_the_last_trusted_proxy_names(peer: str, forwarded: str, trusted: str, wanted: str):
+    assert people.client_address(peer, forwarded, people.networks_of(trusted) or ()) == wanted
+
+
+@given(st.text(max_size=60), st.lists(st.ip_addresses(), max_size=4))
+def test_no_header_makes_an_untrusted_peer_somebody_else(junk: str, listed: list[object]):
+    forwarded = ", ".join([junk, *map(str, listed)])
+    assert people.client_address("198.51.100.7", forwarded, ("127.0.0.1/32",)) == "198.51.100.7"
+
+
 def test_a_session_ends_after_a_week_without_a_page_and_after_a_month_in_any_case():
     end, day = NOW + people.ABSOLUTE, timedelta(days=1)
     assert not people.session_is_over(end, NOW, NOW + 7 * day - timedelta(seconds=1))

@@ -89,6 +89,7 @@ async def dashboard(pool: Pool, settings: Settings, port: int = 0) -> AsyncItera
             port=port,
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=2,
         ),
         site.hub,
