@@ -130,6 +130,7 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
         people=here.people,
         examinations=here.examinations,
         histories=here.histories,
+        memories=here.memories,
         metrics=here.metrics,
         links=here.links,
         hub=hub,

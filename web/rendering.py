@@ -48,6 +48,7 @@ def make_environment(assets: Mapping[str, Asset], root_path: str) -> Environment
     words["ui"] = env.get_template("_ui.html").module
     words["lists"] = env.get_template("_list.html").module
     words["uptime"] = env.get_template("_uptime.html").module
+    words["mem"] = env.get_template("_memory.html").module
     env.globals.update(words)
     return env
 

@@ -20,6 +20,7 @@ from web.services.histories import Histories
 from web.services.insights import Insights
 from web.services.links import LinkDesk
 from web.services.logins import Logins
+from web.services.memories import MemoryBook
 from web.services.metrics import Metrics
 from web.services.people import People
 from web.services.schedules import Schedules
@@ -41,6 +42,7 @@ class Site:
     people: People
     examinations: Examinations
     histories: Histories
+    memories: MemoryBook
     metrics: Metrics
     links: LinkDesk
     hub: Hub

@@ -38,6 +38,8 @@ PAGES = {
     "services-90-days": "/services?bars=90d",
     "service": "/services/local/blog",
     "cooldowns": "/cooldowns",
+    "memories": "/memories",
+    "memory": "/memories/mem_seed_0",
     "audit": "/audit",
     "costs": "/costs",
     "settings": "/settings",

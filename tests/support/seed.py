@@ -8,9 +8,12 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from adapters.database.memories import MemoryStore, Writer
 from adapters.database.pool import Pool
 from domain.health import ProbeResult, ProbeStatus, ServiceHealth, ServiceStatus
+from domain.ids import IncidentId, MemoryId, SessionId, derived_uuid
 from domain.inventory import Inventory, InventoryProblem
+from domain.memory import Learned, Memory, MemoryCategory, MemoryRule
 from tests.support.seed_blocks import LOCAL, WALLED, Stores, opened, order, probe, services
 from tests.support.seed_stories import approved, handed_over, resolved, running, self_healed, waiting
 
@@ -40,6 +43,7 @@ async def busy(pool: Pool, now: datetime) -> None:
     await waiting(stores, now - timedelta(minutes=6))
     await running(stores, now - timedelta(seconds=95))
     await _audit(stores, now)
+    await _memories(MemoryStore(pool, MemoryRule()), now)
     await stores.health.patrol_finished(
         "patrol-busy", now - timedelta(minutes=2, seconds=6), now - timedelta(minutes=2), 11, 2, 1, 1
     )
@@ -117,6 +121,53 @@ async def _audit(stores: Stores, now: datetime) -> None:
     for minutes, kind, actor, action, target, detail in told:
         at = now - timedelta(minutes=minutes)
         await stores.incidents.audit(f"seed-{minutes}", at, kind, actor, action, target, detail)
+
+
+async def _memories(store: MemoryStore, now: datetime) -> None:
+    """Some stated by sessions, one by a person and pinned, one forgotten."""
+    blog, general, kinds = LOCAL + "blog", "", MemoryCategory
+    stated = (
+        (
+            61,
+            blog,
+            kinds.BEHAVIOUR,
+            "After a restart the blog answers 503 for about 40 s while it warms its cache.",
+            0.9,
+        ),
+        (20, blog, kinds.REMEDY, "A restart helps only until the next import; the import leaves its lock behind.", 0.8),
+        (9, LOCAL + "postgres", kinds.TIMING, "The nightly dump runs from 03:00 to 03:20 and slows every query.", 0.95),
+        (
+            3,
+            general,
+            kinds.DEPENDENCY,
+            "Everything under *.lan stops answering while the router renews its lease.",
+            0.6,
+        ),
+    )
+    for n, (days, service, category, text, sure) in enumerate(stated):
+        one = Learned(service=service, category=category, text=text, confidence=sure)
+        for again in range(1 + (n == 1)):
+            at = now - timedelta(days=days - again)
+            incident = IncidentId(("inc_7f3a01c2-blog-0001", "inc_90be77aa-paperless")[again])
+            await store.learn(SessionId(derived_uuid(incident, str(n))), incident, (one,), (), at)
+    ada = Writer("user", "ada")
+    for n, text in enumerate(("The backup disk is at /volume1/backup.", "Restart the router when the blog hangs.")):
+        then = now - timedelta(days=2 + n)
+        written = Memory(
+            id=MemoryId(f"mem_seed_{n}"),
+            service=LOCAL + "blog" if n else "nas/backup",
+            category=kinds.REMEDY if n else kinds.PLACE,
+            text=text,
+            confidence=1.0,
+            author="ada",
+            created_at=then,
+            seen_at=then,
+        )
+        await store.add(written, f"seed-memory-{n}", ada)
+        if n:
+            await store.forget(written, now - timedelta(hours=7), f"seed-memory-mark-{n}", ada)
+        else:
+            await store.pin(written, then, f"seed-memory-mark-{n}", ada, on=True)
 
 
 async def _main() -> None:

@@ -9,15 +9,17 @@ from playwright.async_api import Browser
 
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
+from adapters.database.memories import MemoryStore, Writer
 from adapters.database.notices import NoticeStore
 from adapters.database.output import OutputStore
 from adapters.database.sessions import SessionStore
 from domain.action import ActionState
 from domain.agent import Granted
 from domain.health import ProbeStatus, ServiceStatus
-from domain.ids import ActionId, ApprovalId, IncidentId, PermitId, ServiceId, SessionId
+from domain.ids import ActionId, ApprovalId, IncidentId, MemoryId, PermitId, ServiceId, SessionId
 from domain.incident import Alert, IncidentState, Trigger
 from domain.inventory import Inventory, Service, ServiceKind
+from domain.memory import Learned, Memory, MemoryCategory, MemoryRule
 from domain.notice import Delivery
 from domain.session import OutputLine, SessionStatus, TierReport
 from tests.support.browser import Dashboard
@@ -47,10 +49,11 @@ BAIT = IncidentId("inc_evil_bait")  # about the session of the other one
 PAGES = (
     "/", "/incidents", f"/incidents/{INCIDENT}", f"/incidents/{BAIT}", "/runs", "/events?kind=incident&kind=action&kind=notice&kind=note&kind=probe&kind=approval",
     "/approvals", "/approvals/apr_evil_1", "/services", f"/services/{SERVICE}", "/services?tag=x", "/cooldowns", "/audit", "/costs", "/runs/new",
+    "/memories", "/memories/mem_evil", "/memories?state=forgotten", "/memories?q=%3Cb+data-hostile%3E&service=%22%3E%3Cb+data-hostile%3E",
     "/services?q=%3Cb+data-hostile%3E", "/runs?service=%3Cb+data-hostile%3E&node=%22%3E%3Cb+data-hostile%3E", "/audit?actor=%3Cscript%3Ewindow.hacked%3D3%3C/script%3E",
     "/events?since=%3Cb+data-hostile%3E", "/settings",
 )  # fmt: skip
-FILES = ("/incidents", "/runs", "/events", "/approvals", "/services", "/cooldowns", "/audit")
+FILES = ("/incidents", "/runs", "/events", "/approvals", "/services", "/cooldowns", "/audit", "/memories")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -114,6 +117,25 @@ async def evil(house: Dashboard) -> AsyncIterator[Dashboard]:
     told = granted.model_dump(mode="json")
     await store.audit("evil-tools", now, "session", SESSION, "session.tools", BAD, told)
     await store.audit("evil", now, "session", BAD, "action.refused", BAD, {BAD: BAD})
+    memories = MemoryStore(house.pool, MemoryRule())
+    learned = Learned.model_construct(service=SERVICE, category=MemoryCategory.PLACE, text=BAD, confidence=0.9)
+    await memories.learn(SESSION, INCIDENT, (learned,), (BAD,), now)
+    written = Memory(
+        id=MemoryId("mem_evil"),
+        service=SERVICE,
+        category=MemoryCategory.REMEDY,
+        text=HUGE[-9000:],
+        confidence=1,
+        author=BAD,
+        session=BAD,
+        incident=INCIDENT,
+        created_at=now,
+        seen_at=now,
+    )
+    await memories.add(written, "evil-memory", Writer("user", BAD))
+    gone = written.model_copy(update={"id": MemoryId("mem_evil_2"), "text": BAD})
+    await memories.add(gone, "evil-memory-2", Writer("user", BAD))
+    await memories.forget(gone, now, "evil-memory-3", Writer("user", BAD))
     delivery = Delivery(channel=BAD, delivered=False, message=BAD)
     await NoticeStore(house.pool).save_delivery(
         a_notice(key="evil", title=BAD, body=BAD, incident=INCIDENT), delivery, now

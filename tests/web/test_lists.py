@@ -15,10 +15,12 @@ import pytest_asyncio
 
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
+from adapters.database.memories import MemoryStore
 from domain.health import ProbeStatus
-from domain.ids import ActionId, ApprovalId, IncidentId, PermitId, ServiceId
+from domain.ids import ActionId, ApprovalId, IncidentId, PermitId, ServiceId, SessionId
 from domain.incident import ApprovalState, IncidentState, Trigger
 from domain.inventory import Inventory, Service, ServiceKind
+from domain.memory import Learned, MemoryCategory, MemoryRule
 from tests.support.browser import Dashboard
 from tests.support.record import a_permit, a_result, an_action, an_alert, an_approval, an_entry
 from web.pages.events_list import KINDS
@@ -37,6 +39,7 @@ FILTERS = {  # what lets every one of the made rows through, and something else 
     "cooldowns": "node=far",
     "audit": "actor=walker",
     "events": "kind=note",
+    "memories": "q=walked&category=timing",
 }  # fmt: skip
 LISTS = tuple(name.removesuffix("_list") for name, *_ in ROUTES if name.endswith("_list"))
 
@@ -47,6 +50,7 @@ async def web(house: Dashboard) -> AsyncIterator[aiohttp.ClientSession]:
     now = house.site.now()
     store, health = IncidentStore(house.pool), HealthStore(house.pool)
     inventory = await health.load_inventory()
+    memories = MemoryStore(house.pool, MemoryRule())
     far = tuple(
         Service(id=ServiceId(f"far/s{n}"), node="far", name=f"s{n}", kind=ServiceKind.EXTERNAL) for n in range(MANY)
     )
@@ -64,6 +68,8 @@ async def web(house: Dashboard) -> AsyncIterator[aiohttp.ClientSession]:
         await store.audit(f"walk{n}", at, "user", "walker", "ledger.snooze", service.id, {"n": n})
         await store.timeline(f"walk/{n}", an_entry(incident=name, at=at))
         await health.save_probes([a_result(service.id, at=at, status=ProbeStatus.FAIL)], [], "p")
+        learned = Learned(service=service.id, category=MemoryCategory.TIMING, text=f"walked {n}", confidence=0.9)
+        await memories.learn(SessionId(f"ses_walk_{n}"), name, (learned,), (), at)
     async with aiohttp.ClientSession(house.url) as session:
         yield session
 
@@ -129,13 +135,20 @@ async def test_a_list_is_walked_whole_with_its_filter_in_every_form(web: aiohttp
 async def test_what_no_list_knows_is_refused_in_words(web: aiohttp.ClientSession):
     for path in (
         "/services?state=broken", "/services?bars=1y", "/runs?tier=9", "/runs?status=x", "/runs?since=yesterday",
-        "/approvals?state=pending", "/audit.json?until=never", "/events.csv?since=99999999d", "/runs.json?trigger=x",
+        "/approvals?state=pending", "/memories?confidence=2", "/memories.csv?category=orders", "/memories?state=x", "/audit.json?until=never", "/events.csv?since=99999999d", "/runs.json?trigger=x",
     ):  # fmt: skip
         async with web.get(path) as answer:
             text = await answer.text()
             assert answer.status == 422, path
             assert "Traceback" not in text
-    for path in ("/services?after=x", "/runs?after=x", "/events?after=x", "/audit?after=1~2", "/approvals?after=x"):
+    for path in (
+        "/services?after=x",
+        "/runs?after=x",
+        "/events?after=x",
+        "/audit?after=1~2",
+        "/approvals?after=x",
+        "/memories?after=x",
+    ):
         async with web.get(path) as answer:
             assert answer.status == 409, path
 
@@ -193,6 +206,7 @@ async def test_an_empty_choice_says_so_and_leads_back(web: aiohttp.ClientSession
         "/services?q=nobody",
         "/cooldowns?q=nobody",
         "/audit?actor=nobody",
+        "/memories?service=nobody",
         "/events?kind=patrol&until=2020-01-01T00:00",
     ):
         async with web.get(path) as answer:

@@ -41,7 +41,7 @@ OWN = {
 ADMINS = {"users_list", "users_json", "users_csv", "user_add", "user_act"}
 PLACES = {
     "incident": "inc_none", "session": "s", "attempt": "1", "approval": "none", "node": "none", "name": "none",
-    "kind": "snooze", "schedule": "none", "act": "none", "sha8": "x", "key": "none",
+    "kind": "snooze", "schedule": "none", "act": "none", "sha8": "x", "key": "none", "memory": "none",
 }  # fmt: skip
 FOREIGN: tuple[dict[str, str], ...] = (
     {}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://127.0.0.2:80"},

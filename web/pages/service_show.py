@@ -22,6 +22,7 @@ async def handle(request: Request, node: str, name: str, bars: str = "") -> Resp
             "The list has all that are known; the next patrol finds new ones.",
         )
     periods = [(p, f"{service_url(request)(view.detail.spec.id)}?bars={p}") for p in PERIODS]
-    topics = ("health", "ledger", "action", "incident", "inventory")
-    context = await frame(request, "services_list", *topics, view=view, periods=periods)
+    topics = ("health", "ledger", "action", "incident", "inventory", "memory")
+    memories = await site.memories.of(view.detail.spec.id)
+    context = await frame(request, "services_list", *topics, view=view, periods=periods, memories=memories)
     return site.renderer.page(request, "service.html", context)

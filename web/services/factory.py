@@ -8,6 +8,7 @@ from adapters.database.costs import CostReads
 from adapters.database.incidents import IncidentStore
 from adapters.database.links import LinkStore
 from adapters.database.logins import LoginStore
+from adapters.database.memories import MemoryStore
 from adapters.database.people import PeopleStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
@@ -19,8 +20,10 @@ from adapters.engine.slots import UpdateSlots
 from adapters.passwords.argon2 import Argon2
 from config import temporal
 from config.clock import SystemClock
+from config.logging import secrets_of
 from config.settings import Settings
 from domain.ports import Clock
+from policy.redaction import redactor
 from web.services.actions import PATIENCE_S, Actions
 from web.services.costs import CostViews
 from web.services.engine_link import EngineLink
@@ -29,6 +32,7 @@ from web.services.histories import Histories
 from web.services.insights import Insights
 from web.services.links import LinkDesk
 from web.services.logins import Logins
+from web.services.memories import MemoryBook
 from web.services.metrics import Metrics
 from web.services.people import People
 from web.services.schedules import Schedules
@@ -48,6 +52,7 @@ class Services:
     engine: EngineLink
     examinations: Examinations
     histories: Histories
+    memories: MemoryBook
     metrics: Metrics
     logins: Logins
     people: People
@@ -77,6 +82,8 @@ def services(settings: Settings, pool: Pool) -> Services:
     metrics = Metrics(insights, costs, look, engine)
     histories = Histories(TemporalHistory(engine.client, PATIENCE_S), look, engine)
     examinations = Examinations(reads, engine, look, IncidentStore(pool), clock, settings)
+    rule, redact = settings.memory_rule, redactor(secrets_of(settings))
+    memories = MemoryBook(MemoryStore(pool, rule), reads.inventory, rule, clock, redact)
     logins, people = accounts(pool, clock)
     desk = LinkDesk(
         LinkStore(pool, login=settings.web_login),
@@ -97,6 +104,7 @@ def services(settings: Settings, pool: Pool) -> Services:
         engine,
         examinations,
         histories,
+        memories,
         metrics,
         logins,
         people,
