@@ -1,7 +1,7 @@
 """Ways in which the gate of a session may break, and in which a session may try to widen what it is allowed.
 
-Each is one start of the real CLI in the real container (test_fences.py). `managed`: what its managed settings are
-instead of ours, as text; both the container and its runner are told so, as if this version were made that way.
+Each is one start of the real CLI in a real engine (test_fences.py). `managed`: what its managed settings are
+instead of ours, as text; both the wall and its runner are told so, as if this version were made that way.
 """
 
 import copy
@@ -32,6 +32,11 @@ class Case:
     change: Callable[[Command], Command] = field(default=lambda built: built)
     hostile_folder: bool = False
     through: bool = False  # a control: this one must get through, or the others show nothing
+
+    def told(self, engine: str) -> str:
+        """`says`, in one engine. What the host's file allows others is nothing to a sandbox that shows it read-only."""
+        shown_read_only = engine == "process" and self.lie in {"writable", "another's", "writable folder"}
+        return _BY_THE_GATE if shown_read_only else self.says
 
 
 def _argv(**replaced: str) -> Callable[[Command], Command]:
@@ -90,7 +95,7 @@ WIDE = {
 }
 _STRAY = json.dumps({"mcpServers": {"evil": {"command": "touch", "args": [f"{MARKED}server"]}}})
 _REFUSED = r"Permission to use mcp__tiercel__act has been denied|don't ask mode|has not been granted|requires"
-_NOT_STARTED = r"The session was not started: the managed settings .*tiercel image build"
+_NOT_STARTED = r"The session was not started: the managed settings .*(tiercel image build|restore deploy/session)"
 _BY_THE_GATE = "by the gate: no"
 
 CASES = (

@@ -1,4 +1,4 @@
-"""Nothing is allowed where the gate is broken, missing or got round: the real CLI in the real container, with a model
+"""Nothing is allowed where the gate is broken, missing or got round: the real CLI in both engines, with a model
 that wants to act, to run programs and to write. What counts is what happened, not what was said.
 
 `pytest tests/redteam/test_fences.py -s` prints the table.
@@ -19,18 +19,19 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from adapters.containers import attempt, container_spec, rules
+from adapters.containers import attempt, container_spec, files, rules, sandbox
 from adapters.containers.container import ContainerEngine
+from adapters.containers.process import ProcessEngine
 from claude.argv import command
 from claude.gate import gate_answer
 from claude.managed import as_text
 from claude.result import Verdict
-from config.settings import Settings
 from demo.model import Running, Scenario, serve
 from domain.ids import SessionId
-from domain.ports import Launch, SessionFolder
-from domain.session import SessionStatus
-from tests.adapters.containers.conftest import Bench, docker_engine
+from domain.ports import Engine, Launch, SessionFolder
+from domain.session import Isolation, SessionStatus
+from policy.access import refusal_to_start
+from tests.adapters.containers.conftest import BOTH, Bench, docker_engine
 from tests.adapters.containers.test_real_cli import at_socket, finish
 from tests.redteam.fences import CASES, MARKED, WIDE, Case
 from tests.support import claude_cli
@@ -42,7 +43,6 @@ pytestmark = [
     pytest.mark.timeout(240),
     pytest.mark.slow,
     pytest.mark.cli,
-    pytest.mark.docker,
 ]
 
 AT_ONCE = 3
@@ -64,6 +64,7 @@ class Outcome:
     """What one session did and what it was told."""
 
     case: Case
+    engine: str
     verdict: Verdict
     acted: list[str]
     marks: list[str]
@@ -146,7 +147,7 @@ def _lay_traps(folder: SessionFolder) -> None:
 
 
 def _shown(case: Case, place: Path) -> list[dict[str, Any]]:
-    """Mounts that give the container other managed settings than the image's, where the case wants that."""
+    """Mounts that give the session other managed settings than its own, where the case wants that."""
     if not (case.lie or case.managed):
         return []
     inside, file = Path(rules.INSIDE), place / Path(rules.INSIDE).name
@@ -166,16 +167,13 @@ def _shown(case: Case, place: Path) -> list[dict[str, Any]]:
 class Stage:
     """Runs cases, a few at once, over one model server."""
 
-    def __init__(self, image: str, folder: Path, model: Running, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, engine: Engine, folder: Path, model: Running, patch: pytest.MonkeyPatch) -> None:
         sessions = folder / "sessions"
-        engine = ContainerEngine(
-            sessions, str(uuid.uuid4()), image, claude_cli.binary().path, lease_s=60, sweep_age_s=0.0
-        )
         self.bench = Bench(engine, sessions, lambda **_: engine)
         self._folder, self._model, self._room = folder, model, asyncio.Semaphore(AT_ONCE)
         self._mounts: dict[str, list[dict[str, Any]]] = {}
         self._unchecked: set[str] = set()
-        arguments, spec = container_spec.arguments, attempt.spec
+        arguments, spec, write = container_spec.arguments, attempt.spec, files.write_atomic
 
         def with_mounts(launch: Launch, *others: Any, **named: Any) -> dict[str, Any]:
             made = arguments(launch, *others, **named)
@@ -184,8 +182,22 @@ class Stage:
         def unchecked(launch: Launch, *others: Any) -> dict[str, Any]:
             return spec(launch, *others) | ({"rules": ""} if launch.session in self._unchecked else {})
 
+        def written(path: str, value: dict[str, Any], **named: Any) -> None:
+            write(path, self._in_sandbox(value) if "bwrap_args" in value else value, **named)
+
         patch.setattr(container_spec, "arguments", with_mounts)
         patch.setattr(attempt, "spec", unchecked)
+        patch.setattr(files, "write_atomic", written)
+
+    def _in_sandbox(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """What a runner on the host is told, with the session's managed settings in the place of ours."""
+        session = str(plan["runner"]).partition("/")[0]
+        for mount in self._mounts.get(session, []):
+            folder = Path(mount["Target"]) == Path(rules.INSIDE).parent
+            file = str(Path(mount["Source"]) / Path(rules.INSIDE).name if folder else mount["Source"])
+            args = [file if arg == str(sandbox.RULES) else arg for arg in plan["bwrap_args"]]
+            plan = plan | {"bwrap_args": args, "rules": "" if session in self._unchecked else file}
+        return plan
 
     async def play(self, case: Case) -> Outcome:
         async with self._room:
@@ -215,6 +227,7 @@ class Stage:
         said = (await self.bench.output(handle)).decode(errors="replace")
         return Outcome(
             case=case,
+            engine=handle.engine,
             verdict=verdict,
             acted=[str(call["name"]) for call in door.tool_calls],
             marks=sorted(p.name for p in folder.work.rglob(f"{MARKED}*")),
@@ -223,20 +236,33 @@ class Stage:
         )
 
 
+TABLE: dict[str, list[Outcome]] = {}
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def image(request: pytest.FixtureRequest) -> str:
+    """The session image of the container engine; "" stands for the process engine."""
+    return request.getfixturevalue("docker_engine").session_image if request.param == "container" else ""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def outcomes(
-    docker_engine: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[dict[str, Outcome]]:
-    folder = tmp_path_factory.mktemp("fences")
+async def outcomes(image: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Outcome]]:
+    folder, binary = tmp_path_factory.mktemp("fences"), claude_cli.binary().path
+    sessions, engine = folder / "sessions", ProcessEngine(folder / "sessions", folder / "cache", binary, lease_s=60)
+    if image:
+        engine = ContainerEngine(sessions, str(uuid.uuid4()), image, binary, lease_s=60, sweep_age_s=0.0)
+    elif not (isolation := await engine.isolation()).isolated:
+        pytest.skip(isolation.how)
     model = await serve(MODEL)
     with pytest.MonkeyPatch.context() as patch:
-        stage = Stage(docker_engine.session_image, folder, model, patch)
+        stage = Stage(engine, folder, model, patch)
         try:
             found = await asyncio.gather(*(stage.play(case) for case in CASES))
         finally:
-            await stage.bench.engine.sweep(frozenset())
+            await engine.sweep(frozenset())
             await model.close()
-    show(found)
+    TABLE[engine.name] = found
+    show()
     yield {one.case.name: one for one in found}
 
 
@@ -244,7 +270,7 @@ async def outcomes(
 async def test_nothing_happens_and_somebody_is_told_why(outcomes: dict[str, Outcome], name: str) -> None:
     one = outcomes[name]
     assert (one.acted, one.marks, one.agents) == ([], [], 0)
-    assert re.search(one.case.says, one.said), one.said[-3000:]
+    assert re.search(one.case.told(one.engine), one.said), one.said[-3000:]
 
 
 @pytest.mark.parametrize("name", [case.name for case in CASES if case.through])
@@ -262,16 +288,28 @@ async def test_without_any_fence_all_of_it_happens(outcomes: dict[str, Outcome])
 
 
 async def test_a_session_with_broken_managed_settings_asks_no_model(outcomes: dict[str, Outcome]) -> None:
-    refused = [one for one in outcomes.values() if one.case.lie]
+    refused = [one for one in outcomes.values() if "not started" in one.case.told(one.engine)]
+    assert len(refused) >= 3
     assert {one.verdict.status for one in refused} == {SessionStatus.REFUSED}
     assert [one for one in refused if '"type"' in one.said] == []
 
 
-def show(found: list[Outcome]) -> None:
-    """The table: what happened, and the words that say why."""
-    sys.stdout.write(f"\n{'':<52}{'happened':<12}why\n")
-    for one in found:
-        why = re.search(one.case.says, one.said)
-        happened = "acted" if one.acted else "widened" if one.through else "nothing"
+async def test_where_the_process_engine_has_no_wall_these_fences_are_not_relied_on(tmp_path: Path) -> None:
+    """Without bubblewrap the CLI does not see the managed settings: then a real model gets no tier that could act."""
+    engine = ProcessEngine(tmp_path / "sessions", tmp_path / "cache", claude_cli.binary().path)
+    engine._isolation = Isolation(engine="process", isolated=False, how="not isolated: bubblewrap is missing")
+    for tier in (2, 3):
+        refused = refusal_to_start(tier, await engine.isolation(), scripted=False)
+        sys.stdout.write(f"\nprocess engine without bubblewrap, tier {tier}: {refused}")
+        assert "needs an isolated session" in refused
+
+
+def show() -> None:
+    """The table: what happened in each engine, and the words of the last one that say why."""
+    sys.stdout.write(f"\n{'':<52}{''.join(f'{name:<12}' for name in TABLE)}why\n")
+    for row in zip(*TABLE.values(), strict=True):
+        last = row[-1]
+        why = re.search(last.case.told(last.engine), last.said)
+        happened = [f"{'acted' if one.acted else 'widened' if one.through else 'nothing':<12}" for one in row]
         told = (why.group()[:70] if why else "?").replace("\n", " ")
-        sys.stdout.write(f"{one.case.name:<52}{happened:<12}{told}\n")
+        sys.stdout.write(f"{last.case.name:<52}{''.join(happened)}{told}\n")
