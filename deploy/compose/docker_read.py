@@ -3,7 +3,8 @@
 
 The gateway holds the credential and talks to sessions, so it must not hold the power over the host as well.
 Allowed is what it looks at: the list of containers, one container's state (values of its environment masked), its logs,
-figures and processes; events; the list of images.
+figures and processes; events; the list of images. Values of a container's own variables that look secret are taken out
+of its logs, its processes and the rest of its state here: the gateway never learns them, so it cannot do it.
 `--check` asks a running one whether the engine answers.
 """
 
@@ -12,17 +13,25 @@ import contextlib
 import json
 import re
 import sys
+from collections.abc import Mapping
+from typing import Any, cast
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, UnixConnector, web
 
 from adapters.doors.paths import listen
 from deploy.compose.start import DOCKER_SOCKET, give_up_root
 from deploy.compose.surroundings import home
+from gateway.docker_logs import LogLines
+from policy.docker_view import own_secrets
+from policy.redaction import redacted, redactor
 from worker.supervisor_probes import http_answers
 
 SOCKET = home() / "run" / "docker-read.sock"
 MASK = "***"
-_INSPECT = re.compile(r"/containers/[A-Za-z0-9][A-Za-z0-9_.-]*/json")
+LOG_BYTES = 4 << 20  # of one answer, the newest
+LOG_READ = 64 << 20  # that are read of the engine for it
+LOG_S = 15.0
+_OF_ONE = re.compile(r"(?P<container>/containers/[A-Za-z0-9][A-Za-z0-9_.-]*)/(?P<part>json|logs|top)")
 _ALLOWED = re.compile(
     r"/(_ping|version|info|events|images/json|containers/json|containers/[A-Za-z0-9][A-Za-z0-9_.-]*/(json|logs|stats|top))"
 )
@@ -56,20 +65,71 @@ class Window:
             or "/../" in path
             or request.query.get("ps_args", "") not in _COLUMNS
         ):
-            return web.json_response({"message": "refused: this socket can only look"}, status=403)
+            return _says(403, "refused: this socket can only look")
+        one = _OF_ONE.fullmatch(path)
         try:
-            async with self._engine.request(request.method, f"http://docker{raw}", params=request.query) as answer:
-                if _INSPECT.fullmatch(path) and answer.status == 200 and request.method == "GET":
-                    return web.json_response(masked(json.loads(await answer.read())))
-                kept = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
-                response = web.StreamResponse(status=answer.status, headers=kept)
-                await response.prepare(request)
-                with contextlib.suppress(ConnectionError):  # the reader has seen enough
-                    async for part in answer.content.iter_any():
-                        await response.write(part)
-                return response
-        except (ClientError, OSError) as e:
-            return web.json_response({"message": f"the Docker engine does not answer: {e}"}, status=503)
+            if one is not None and request.method == "GET":
+                return await self._of_one(request, raw, raw.removesuffix(path) + one["container"], one["part"])
+            return await self._passed(request, raw)
+        except TimeoutError:
+            return _says(503, f"the Docker engine took longer than {LOG_S:g} s; ask for less")
+        except (ClientError, OSError, ValueError) as e:
+            return _says(503, f"the Docker engine does not answer: {e}")
+
+    async def _of_one(self, request: web.Request, raw: str, container: str, part: str) -> web.StreamResponse:
+        """What one container says or shows, without the values of its own secret variables."""
+        async with self._engine.get(f"http://docker{container}/json") as answer:
+            if answer.status != 200:
+                return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
+            found: dict[str, Any] = json.loads(await answer.read())
+        redact = redactor(own_secrets(found))
+        if part == "json":
+            return web.json_response(redacted(masked(found), redact))
+        async with (
+            asyncio.timeout(LOG_S),
+            self._engine.get(f"http://docker{raw}", params=request.query) as answer,
+        ):
+            if answer.status != 200:
+                return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
+            if part == "top":
+                return web.json_response(redacted(json.loads(await answer.read()), redact))
+            if request.query.get("follow", "").lower() in {"1", "true"}:
+                return _says(403, "refused: logs cannot be followed here")
+            tty = bool(cast("dict[str, Any]", found.get("Config") or {}).get("Tty"))
+            stamped = request.query.get("timestamps", "").lower() in {"1", "true"}
+            lines = LogLines(redact, tty=tty, stamped=stamped, limit=LOG_BYTES)
+            left = LOG_READ
+            async for piece in answer.content.iter_any():
+                lines.feed(piece)
+                left -= len(piece)
+                if left < 0:
+                    break
+            return web.Response(body=framed(lines.end(), tty=tty), headers=_kept(answer.headers))
+
+    async def _passed(self, request: web.Request, raw: str) -> web.StreamResponse:
+        async with self._engine.request(request.method, f"http://docker{raw}", params=request.query) as answer:
+            response = web.StreamResponse(status=answer.status, headers=_kept(answer.headers))
+            await response.prepare(request)
+            with contextlib.suppress(ConnectionError):  # the reader has seen enough
+                async for part in answer.content.iter_any():
+                    await response.write(part)
+            return response
+
+
+def framed(lines: list[tuple[int, str]], *, tty: bool) -> bytes:
+    """Log lines as the engine sends them: each in a frame of its stream, or as they are for a terminal."""
+    said = [(stream, f"{line}\n".encode("utf-8", "replace")) for stream, line in lines]
+    if tty:
+        return b"".join(line for _, line in said)
+    return b"".join(bytes((stream, 0, 0, 0)) + len(line).to_bytes(4, "big") + line for stream, line in said)
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _KEPT if name in headers}
+
+
+def _says(status: int, message: str) -> web.Response:
+    return web.json_response({"message": message}, status=status)
 
 
 async def serve() -> None:
