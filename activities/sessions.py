@@ -145,7 +145,7 @@ class SessionActivities:
             argv=call.argv,
             env={**call.env, **(bait.environment if bait else {})},
             prompt=call.stdin,
-            read_only=brief.read_only,
+            read_only=tuple(path for path in brief.read_only if path.is_dir()),  # another machine may not have them
             limits=brief.plan.tier.limits,
             timeout_s=brief.plan.tier.timeout_s,
             labels={"workflow": order.workflow_id, "incident": order.incident, "tier": str(order.tier.tier)},

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from config.settings import Settings, load
 from domain.errors import ConfigurationError
-from worker import doctor_access, doctor_machine, doctor_parts, doctor_settings
+from worker import doctor_access, doctor_machine, doctor_parts, doctor_remote, doctor_settings
 from worker.doctor_finding import Finding, fail, warn
 
 __all__ = ["Finding", "examine", "examine_environment"]
@@ -21,6 +21,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *doctor_machine.CHECKS,
         *doctor_settings.CHECKS,
         *doctor_access.CHECKS,
+        *doctor_remote.CHECKS,
         *doctor_parts.CHECKS,
     )
     answers = await asyncio.gather(*(_guarded(check, settings) for check in checks))

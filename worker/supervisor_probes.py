@@ -64,12 +64,13 @@ class TemporalProbe:
         except (RPCError, RuntimeError, TimeoutError):
             return False
 
-    async def polled_by(self, pid: int, queue: str) -> bool:
-        """Whether that process takes work from the queue."""
+    async def polled_by(self, pid: int, queue: str, *, activities: bool = False) -> bool:
+        """Whether that process takes work from the queue: workflows, or activities."""
+        of = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY if activities else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
         request = DescribeTaskQueueRequest(
             namespace=self._settings.temporal_namespace,
             task_queue=TaskQueue(name=queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+            task_queue_type=of,
         )
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):

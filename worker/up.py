@@ -44,6 +44,7 @@ async def up(
     `web`). `notify_fallback` is called when Temporal or Postgres stays away for `outage_after_s` seconds, when they
     are back, and when a child cannot be kept alive. Raises ConfigurationError for what its message can fix.
     """
+    _ = settings.shared_secret()  # the gateway would only fail later, five times
     with UpLock(settings.home):
         up_endpoints.remove(settings.home)  # a killed predecessor's addresses would pass for ours
         log = _log(settings, terminal)

@@ -28,7 +28,11 @@ class Taken:
 
 def needed(settings: Settings) -> tuple[tuple[str, int, str, str], ...]:
     """(host, port, use, variable) of every TCP port that `up` will open."""
+    if settings.gateway_url:
+        return ()  # everything that listens is on the other machine
     ports = [(settings.web_host, settings.web_port, "dashboard", variable_of("web_port"))]
+    if settings.entrance is not None:
+        ports.append((*settings.entrance, "other machines' sessions", variable_of("gateway_listen")))
     if not settings.temporal_address:
         ports += [
             ("127.0.0.1", settings.temporal_port, "Temporal", variable_of("temporal_port")),

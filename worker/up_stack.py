@@ -17,7 +17,7 @@ from adapters.database.server import PostgresServer
 from adapters.engine import server as engine
 from config import temporal
 from config.settings import Settings
-from domain.engine import TASK_QUEUE_CONTROL
+from domain.engine import TASK_QUEUE_CONTROL, TASK_QUEUE_SESSIONS
 from domain.errors import EngineUnavailableError, RecordUnavailableError
 from worker import beat, up_environment
 from worker.supervisor import OWN_NAME
@@ -86,10 +86,15 @@ class Stack:
         inside = self.settings.model_copy(
             update={"database_url": SecretStr(self.database_url), "temporal_address": temporal.address(self.settings)}
         )
-        return (
+        running = (
             *servers,
             self._python("gateway", up_environment.for_gateway(inside), self._gateway_ready, below),
             self._python("worker", up_environment.for_worker(inside), self._worker_ready, (*below, "gateway"), 25.0),
+        )
+        if self.settings.gateway_url:  # the dashboard is where the other gateway is
+            return running
+        return (
+            *running,
             self._python("web", up_environment.for_web(inside), self._web_ready, below),
         )
 
@@ -106,7 +111,8 @@ class Stack:
             raise RecordUnavailableError(
                 "no Postgres answers at DATABASE_URL; start it, correct the address, or unset it"
             )
-        await self._migrate()
+        if not self.settings.gateway_url:  # it is another machine's record
+            await self._migrate()
 
     async def _prepare_temporal(self) -> None:
         if not self.settings.temporal_address:
@@ -198,6 +204,8 @@ class Stack:
         return await http_answers("http://gateway/healthz", socket=self.settings.home / "run" / "gateway.sock")
 
     async def _worker_ready(self, pid: int) -> bool:
+        if self.settings.gateway_url:
+            return await self.temporal.polled_by(pid, TASK_QUEUE_SESSIONS, activities=True)
         return await self.temporal.polled_by(pid, TASK_QUEUE_CONTROL)
 
     async def _worker_alive(self, _pid: int) -> bool:

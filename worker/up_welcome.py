@@ -21,6 +21,8 @@ class Offer:
 def lines(settings: Settings, link: str) -> tuple[str, ...]:
     """The last lines of the start. `link` is the one to the first account, "" where nobody needs it."""
     stop = "Ctrl-C. Work that is running goes on after the next start"
+    if settings.gateway_url:
+        return _only_sessions(settings, stop)
     if settings.log_json:
         fields = {"dashboard": f"{settings.people_url}/", "first account": link, "next": next_step(settings, link)}
         return tuple(f"{name}: {text}" for name, text in fields.items() if text)
@@ -33,6 +35,14 @@ def lines(settings: Settings, link: str) -> tuple[str, ...]:
         f"  Stop       {stop}",
         "",
     )
+
+
+def _only_sessions(settings: Settings, stop: str) -> tuple[str, ...]:
+    """On a machine that only runs sessions: the dashboard is elsewhere."""
+    where = f"this machine runs up to {settings.max_sessions} for the gateway at {settings.gateway_url}"
+    if settings.log_json:
+        return (f"sessions: {where}",)
+    return "", f"  Sessions   {where}", f"  Stop       {stop}", ""
 
 
 def next_step(settings: Settings, link: str) -> str:

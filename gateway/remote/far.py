@@ -8,6 +8,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from config import remote
+from config.remote_tls import client_tls
 from config.settings import Settings
 from domain.errors import ConfigurationError, TransientError
 from domain.examination import Examination
@@ -133,15 +134,3 @@ class Far:
         if said.split(b" ")[1:2] == [b"407"]:
             raise TurnedAwayError
         raise ConnectionRefusedError("this is no gateway")
-
-
-def client_tls(settings: Settings) -> ssl.SSLContext | None:
-    """How the other gateway is checked; None on loopback without TLS. Raises ConfigurationError."""
-    if not remote.far_place(settings.gateway_url)[2]:
-        return None
-    try:
-        return ssl.create_default_context(cafile=str(settings.gateway_ca) if settings.gateway_ca else None)
-    except (OSError, ssl.SSLError) as e:
-        raise ConfigurationError(
-            f"TIERCEL_GATEWAY_CA: {settings.gateway_ca} cannot be read as a certificate in PEM; write the file anew"
-        ) from e

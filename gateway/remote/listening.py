@@ -1,7 +1,6 @@
 """Puts the entrance together from the settings: address, certificate, secret."""
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import cast
@@ -9,6 +8,7 @@ from typing import cast
 import structlog
 from aiohttp import web
 
+from config.remote_tls import server_tls
 from config.settings import Settings
 from domain.errors import ConfigurationError
 from gateway.doors import DoorKeeper
@@ -47,26 +47,3 @@ async def listen(
         ) from e
     log.info("open for other machines", address=settings.gateway_listen, tls=entrance.tls is not None)
     return entrance
-
-
-def server_tls(settings: Settings) -> ssl.SSLContext | None:
-    """The entrance's certificate; None on loopback without one. Raises ConfigurationError for files that do not fit."""
-    if settings.gateway_cert is None or settings.gateway_cert_key is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    for name, path in (("CERT", settings.gateway_cert), ("CERT_KEY", settings.gateway_cert_key)):
-        try:
-            path.open("rb").close()
-        except OSError as e:
-            raise ConfigurationError(
-                f"TIERCEL_GATEWAY_{name}: cannot read {path} ({e.strerror}); check the path and its permissions"
-            ) from e
-    try:
-        context.load_cert_chain(settings.gateway_cert, settings.gateway_cert_key, password="")
-    except (ssl.SSLError, ValueError) as e:
-        raise ConfigurationError(
-            f"TIERCEL_GATEWAY_CERT: {settings.gateway_cert} and {settings.gateway_cert_key} are no certificate and its key"
-            " without a password, in PEM; write both files anew"
-        ) from e
-    return context

@@ -68,7 +68,7 @@ class Site:
             writer.close()
 
 
-def certificates(folder: Path, *names: str) -> tuple[Path, Path, Path]:
+def certificates(folder: Path, *names: str, days: float = 1) -> tuple[Path, Path, Path]:
     """An authority, and a certificate of it for `names`: files (authority, certificate, key)."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "outside of a test")])
@@ -79,8 +79,8 @@ def certificates(folder: Path, *names: str) -> tuple[Path, Path, Path]:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

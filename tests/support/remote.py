@@ -10,10 +10,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from config.ports import free_ports
+from config.remote_tls import client_tls
 from config.settings import Settings
 from domain.examination import Examination
 from gateway.remote.entrance import EntranceLimits
-from gateway.remote.far import Far, TurnedAwayError, client_tls
+from gateway.remote.far import Far, TurnedAwayError
 from gateway.remote.guesses import EntranceBook
 from gateway.remote.listening import listen
 from tests.support.gateway import Room
@@ -30,6 +31,8 @@ class Entered:
     port: int
     book: EntranceBook
     tls: ssl.SSLContext | None
+    here: Settings
+    there: Settings
 
     async def raw(self, said: bytes) -> bytes:
         """Everything that is answered to some bytes, until it hangs up."""
@@ -58,7 +61,7 @@ class Entered:
             writer.transport.abort()
 
 
-def settings_of(folder: Path, *, tls: bool) -> tuple[Settings, Settings]:
+def settings_of(folder: Path, *, tls: bool, days: float = 1) -> tuple[Settings, Settings]:
     """Those of the gateway with the entrance, and those of a machine that comes to it."""
     port = free_ports(1)[0]
     shared = {"gateway_secret": SecretStr(SECRET)}
@@ -72,16 +75,18 @@ def settings_of(folder: Path, *, tls: bool) -> tuple[Settings, Settings]:
         **shared,
     }
     if tls:
-        authority, certificate, key = certificates(folder, "localhost")
+        authority, certificate, key = certificates(folder, "localhost", days=days)
         here |= {"gateway_cert": certificate, "gateway_cert_key": key}
         there |= {"gateway_ca": authority}
     return Settings.model_validate(here), Settings.model_validate(there)
 
 
 @asynccontextmanager
-async def entrance(room: Room, *, tls: bool = False, every_s: float = 60.0, **limits: float) -> AsyncGenerator[Entered]:
+async def entrance(
+    room: Room, *, tls: bool = False, every_s: float = 60.0, days: float = 1, **limits: float
+) -> AsyncGenerator[Entered]:
     """The room's doors, behind an address."""
-    here, there = settings_of(room.home, tls=tls)
+    here, there = settings_of(room.home, tls=tls, days=days)
     book = EntranceBook(room.records, room.recorder, room.behind.clock, room.behind.new_id, every_s)
 
     async def tried() -> Examination:
@@ -93,4 +98,4 @@ async def entrance(room: Room, *, tls: bool = False, every_s: float = 60.0, **li
         opened.limits = EntranceLimits.model_validate({"slow_s": 0.0, **limits})
         opened.strangers.limits = opened.limits
         assert here.entrance is not None
-        yield Entered(Far.of(there), here.entrance[1], book, client_tls(there))
+        yield Entered(Far.of(there), here.entrance[1], book, client_tls(there), here, there)
