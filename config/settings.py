@@ -130,6 +130,12 @@ class Settings(BaseModel):
     max_sessions: int = Field(
         default=3, ge=0, le=32, description="Sessions that run at the same time; 0: another machine runs them"
     )
+    spare_runners: int = Field(
+        default=1,
+        ge=0,
+        le=8,
+        description="Runners that are started ahead of need, so that the next tier-1 session begins at once; each takes about 20 MB; 0: none",
+    )
     session_image: str = Field(default="tiercel-session:latest", description="Image of the container engine")
     session_files: Path | None = Field(
         default=None,

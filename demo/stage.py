@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.containers.choice import container_engine, process_engine
+from adapters.containers.keeper import end_all
 from adapters.database import server_place
 from config.ports import free_ports
 from config.settings import Settings, load, variable_of
@@ -104,7 +105,9 @@ async def _end_sessions(settings: Settings) -> None:
     """This home will be deleted, so no later upkeep would find its sessions and containers."""
     for engine in (process_engine, container_engine):
         with suppress(TiercelError):  # no such engine here
-            await engine(settings, sweep_age_s=0.0).sweep(frozenset())
+            ours = engine(settings, sweep_age_s=0.0)
+            await end_all(ours, settings.home / "sessions")
+            await ours.sweep(frozenset())
 
 
 def _remove_outside(root: Path) -> None:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -22,6 +23,7 @@ from activities.upkeep import UpkeepActivities
 from adapters.actions.router import EffectRouter
 from adapters.containers.choice import select
 from adapters.containers.folders import SessionFolders
+from adapters.containers.keeper import SpareKeeper, Wanted
 from adapters.database.budget import BudgetStore
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
@@ -42,6 +44,7 @@ from adapters.probes.runner import ProbeRunner
 from config import library, telemetry
 from config.clock import SystemClock
 from config.settings import Settings
+from domain.ports import Engine
 from worker.examiner import PartsExaminer
 from worker.registry import Activities
 
@@ -67,7 +70,7 @@ async def compose(
     notifier, notices = AppriseNotifier(settings.apprise_urls), NoticeStore(pool)
     doors = GatewayDoors(settings.home / "run" / "gateway.sock")
     doors_now = GatewayDoors(settings.home / "run" / "gateway.sock", patience_s=3)  # a person waits
-    engine = await select(settings, scripted=settings.scripted)
+    engine = await _engine(settings, health, stack)
     texts = Texts(
         tiers={t: library.tier_prompt(t) for t in (1, 2, 3)},
         library=library.built_in(),
@@ -124,6 +127,22 @@ async def compose(
         ),
         examinations=ExaminationActivities(PartsExaminer(settings, notifier, notices, doors_now, clock)),
     )
+
+
+async def _engine(settings: Settings, health: HealthStore, stack: AsyncExitStack) -> Engine:
+    """The engine of sessions, with a runner that waits for the next one.
+
+    Whoever waits for a session waits for tier 1. It reads the repositories that the last patrol found.
+    """
+    engine = await select(settings, scripted=settings.scripted)
+
+    async def wanted() -> Wanted:
+        inventory = await health.load_inventory()
+        return Wanted(limits=settings.tiers[0].limits, read_only=tuple(Path(r.path) for r in inventory.repositories))
+
+    count = min(settings.spare_runners, settings.max_sessions)
+    await stack.enter_async_context(SpareKeeper(engine, settings.home / "sessions", count, wanted).keeping())
+    return engine
 
 
 def workflow_runs(client: Client) -> Callable[[str], Awaitable[bool]]:

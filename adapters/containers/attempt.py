@@ -31,18 +31,25 @@ _CODE = Path(__file__).resolve().parents[2]
 # The runner's imports come from the folder that holds ours; the standard library goes first.
 RUNNER = "import sys; sys.path.append(sys.argv.pop(1)); from adapters.containers.runner import main; main(sys.argv[1])"
 RUNNER_FLAGS = ("-I", "-S", "-c", RUNNER)
+WAITING = RUNNER.replace("runner import main; main(sys.argv[1])", "waiting import main; main(*sys.argv[1:])")
+WAITING_FLAGS = ("-I", "-S", "-c", WAITING)
 RUNNER_PATH = str(_CODE)
 
 
 def prepare(launch: Launch, uid: int) -> Path:
     """Make the folders of an attempt, its prompt and a fresh lease, for a session that runs as `uid`."""
-    folder = launch.folder
+    attempt = make_folders(launch.folder, launch.attempt, uid)
+    _write_once(attempt / files.PROMPT, launch.prompt.encode())
+    return attempt
+
+
+def make_folders(folder: SessionFolder, number: int, uid: int) -> Path:
+    """The folders of an attempt and a fresh lease; what the session may write belongs to `uid`."""
     folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    attempt = folder.attempt(launch.attempt)
+    attempt = folder.attempt(number)
     for path in (folder.door, folder.claude_config, folder.work, attempt):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     renew_lease(folder)
-    _write_once(attempt / files.PROMPT, launch.prompt.encode())
     if os.geteuid() == 0:
         for path in (folder.claude_config, folder.work):
             give(path, uid)

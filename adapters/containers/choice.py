@@ -10,29 +10,27 @@ from adapters.containers.process import ProcessEngine
 from config.claude_cli import find
 from config.settings import Settings
 from domain.errors import CannotIsolateError
-from domain.ports import Engine
 
 _INSTALL = (
     "install bubblewrap (apt install bubblewrap), or a Docker engine and the session image (`tiercel image build`)"
 )
 
 
-async def select(settings: Settings, *, scripted: bool) -> Engine:
+async def select(settings: Settings, *, scripted: bool) -> ContainerEngine | ProcessEngine:
     """The engine that the settings name; `auto`: containers where they work, else processes.
 
     An engine that was named but cannot isolate is an error for real models, never a silent fall-back to the other one.
     With `auto` and no isolation at all the process engine is returned: what may run without a wall is decided by
     policy from `isolation()`.
     """
-    engines: dict[str, Engine] = {"container": container_engine(settings), "process": process_engine(settings)}
+    container, process = container_engine(settings), process_engine(settings)
     if settings.engine != "auto":
-        chosen = engines[settings.engine]
+        chosen = container if settings.engine == "container" else process
         isolation = await chosen.isolation()
         if not isolation.isolated and (not scripted or settings.engine == "container"):
             raise CannotIsolateError(f"TIERCEL_ENGINE={settings.engine}: {isolation.how}. Otherwise {_INSTALL}.")
         return chosen
-    container = engines["container"]
-    return container if (await container.isolation()).isolated else engines["process"]
+    return container if (await container.isolation()).isolated else process
 
 
 def process_engine(settings: Settings, binary: Path | None = None, sweep_age_s: float = SWEEP_AGE_S) -> ProcessEngine:

@@ -9,18 +9,19 @@ from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from adapters.containers import attempt, container_spec, files, host, image
+from adapters.containers import attempt, container_spec, files, host, image, spares
+from adapters.containers.container_spares import ANYBODY, ContainerSpares
 from adapters.containers.docker_host import DockerHost
 from domain.errors import ConfigurationError, FatalError, TransientError
 from domain.ids import SessionId
-from domain.ports import EndReason, ExitState, Handle, Launch
-from domain.session import Isolation
+from domain.ports import EndReason, ExitState, Handle, Launch, SessionFolder
+from domain.session import Isolation, Limits
 
 _INSPECT_EVERY_S = 2.0
 _KILL_S = 5.0
 _POLL_S = 0.05
 _CONFLICT = 409
-_ANYBODY = 0o777  # the runner is root without the right to write everywhere; the folders above let nobody in
+_LOOKED_S = 6.0  # the keeper of spares looks more often
 _BUILD_IT = "build it with `tiercel image build`"
 
 
@@ -48,28 +49,39 @@ class ContainerEngine:
         self._lease_s = lease_s
         self._sweep_age_s = sweep_age_s
         self._docker = DockerHost(docker_host)
+        self._spares = ContainerSpares(self._docker, sessions, installation, binary, self._code, lease_s)
+        self._version: tuple[float, str] = (float("-inf"), "")  # when an engine answered, and which
+        self._image_id = ""
         self._rootless: bool | None = None
         self._inspected: dict[str, float] = {}
 
     async def isolation(self) -> Isolation:
-        """Asked anew each time: an engine may be stopped, an image removed."""
-        info = await self._docker.info()
-        if info is None:
+        """Asked anew each time: an engine may be stopped, an image removed. The keeper's last look is fresh enough."""
+        version = self._version[1] if time.monotonic() - self._version[0] < _LOOKED_S else await self._look()
+        if not version:
             return self._no("no Docker engine answers; start it, or use TIERCEL_ENGINE=process")
-        state = await image.state(self._docker, self._image)
-        if state in {"missing", "older"}:
-            what = "is missing" if state == "missing" else "was made by another version"
+        state, self._image_id = await image.look(self._docker, self._image)
+        if state in {"no engine", "missing", "older"}:
+            what = {"missing": "is missing", "older": "was made by another version"}.get(state, "cannot be looked at")
             return self._no(f"the session image {self._image} {what}; {_BUILD_IT}")
         return Isolation(
             engine=self.name,
             isolated=True,
-            how=f"Docker {info.get('ServerVersion', '?')}, no network, image {self._image}",
+            how=f"Docker {version}, no network, image {self._image}",
         )
+
+    async def _look(self) -> str:
+        """The version of the engine that answers; "" where none does."""
+        info = await self._docker.info()
+        if info is None:
+            return ""
+        self._rootless = any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
+        return str(info.get("ServerVersion", "?"))
 
     async def start_or_attach(self, launch: Launch) -> Handle:
         """See `domain.ports.Engine`. Raises ConfigurationError without the image, TransientError without an engine."""
         try:
-            found = await self._running(launch)
+            identity = await self._given(launch) or await self._running(launch)
         except ImageNotFound as e:
             raise ConfigurationError(f"The session image {self._image} is missing; {_BUILD_IT}") from e
         except APIError as e:  # an OSError too, so before it
@@ -80,7 +92,7 @@ class ContainerEngine:
             session=launch.session,
             attempt=launch.attempt,
             engine=self.name,
-            identity=str(found.id) if found is not None else "",
+            identity=identity,
             folder=launch.folder,
         )
 
@@ -134,8 +146,11 @@ class ContainerEngine:
             lambda: self._docker.client().containers.list(all=True, filters=wanted, ignore_removed=True)
         )
         for container in found:
-            session = SessionId(container.labels.get(container_spec.LABEL_SESSION, ""))
-            folder = self._sessions / session / "attempts" / container.labels.get(container_spec.LABEL_ATTEMPT, "0")
+            owner = self._spares.owner(container)
+            if owner is None:
+                continue
+            session = SessionId(owner[0])
+            folder = self._sessions / session / "attempts" / owner[1]
             if session in alive or attempt.age_s(folder) < self._sweep_age_s:
                 continue
             if container.status in {"running", "paused", "restarting"}:
@@ -143,21 +158,62 @@ class ContainerEngine:
                 await self._end(container, 1.0)
                 swept += [] if over else [session]
             await self._remove(container)
+            made_as = str(container.labels.get(container_spec.LABEL_SESSION, ""))
+            if spares.is_spare(made_as):
+                await asyncio.to_thread(spares.remove, spares.folder_of(self._sessions, made_as))
         return tuple(dict.fromkeys(swept))
+
+    # ------------------------------------------------------------ spares
+
+    async def spare_key(self, limits: Limits, read_only: tuple[Path, ...]) -> str:
+        """What a waiting container must be made like now; "" where none can be made. Also a look at the engine."""
+        self._version = (time.monotonic(), await self._look())
+        if not (await self.isolation()).isolated:
+            return ""
+        return self._spares.key(self._wanted(limits, read_only), self._image_id, await self._uid())
+
+    async def make_spare(self, limits: Limits, read_only: tuple[Path, ...]) -> None:
+        """Start a container that waits. Raises TransientError where it does not come to that."""
+        await self._spares.make(limits, read_only, self._image_id, await self._uid())
+
+    async def end_spare(self, folder: SessionFolder) -> None:
+        """End a container that waits, or what is left of one."""
+        await self._spares.end(folder)
+
+    def _wanted(self, limits: Limits, read_only: tuple[Path, ...]) -> Launch:
+        return container_spec.waiting(limits, read_only, SessionFolder(root=self._sessions))
 
     def _no(self, why: str) -> Isolation:
         return Isolation(engine=self.name, isolated=False, how=f"not isolated: {why}")
 
     # ------------------------------------------------------------ start
 
-    async def _running(self, launch: Launch) -> Any | None:
-        """The attempt's container, started; None where it ran and was removed."""
+    async def _given(self, launch: Launch) -> str:
+        """The container that waited and is the attempt's now, woken; "" where it is to be started cold."""
+        place, uid = launch.folder.attempt(launch.attempt), await self._uid()
+        if launch.attempt == 1 and self._image_id:  # a later one finds folders that no container waits with
+            await asyncio.to_thread(self._take, launch, uid)
+        spare = spares.read(place)
+        if spare is None:
+            return ""
+        woken = attempt.started(place) is None and await asyncio.to_thread(self._spares.hand_over, launch, spare, uid)
+        if not woken and attempt.started(place) is None:
+            await asyncio.to_thread(spares.forget, place)
+            return ""
+        await self._spares.name(launch, spare)
+        return spare.identity
+
+    def _take(self, launch: Launch, uid: int) -> bool:
+        return spares.take(self._sessions, launch, self._spares.key(launch, self._image_id, uid))
+
+    async def _running(self, launch: Launch) -> str:
+        """The attempt's container, started cold; "" where it ran and was removed."""
         found = await self._find(launch.session, launch.attempt)
         if found is None and attempt.started(launch.folder.attempt(launch.attempt)) is None:
             found = await self._create(launch)
         if found is not None and found.status == "created":
             await self._docker.call(found.start)
-        return found
+        return str(found.id) if found is not None else ""
 
     async def _create(self, launch: Launch) -> Any:
         await self._end_earlier(launch)
@@ -169,7 +225,7 @@ class ContainerEngine:
         plan |= container_spec.plan(launch, uid)
         await asyncio.to_thread(files.write_atomic, str(folder / files.LAUNCH), plan, durable=False)
         if os.geteuid() != 0:
-            folder.chmod(_ANYBODY)
+            folder.chmod(ANYBODY)
         arguments = container_spec.arguments(launch, self._image, self._installation, self._binary, uid, self._code)
         try:
             return await self._docker.call(lambda: self._docker.client().containers.create(**arguments))
@@ -198,14 +254,14 @@ class ContainerEngine:
 
     async def _uid(self) -> int:
         if self._rootless is None:
-            info = await self._docker.info() or {}
-            self._rootless = any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
-        return container_spec.session_uid(rootless=self._rootless)
+            await self._look()
+        return container_spec.session_uid(rootless=bool(self._rootless))
 
     # ------------------------------------------------------------ look and end
 
     async def _find(self, session: SessionId, number: int) -> Any | None:
-        name = container_spec.name_of(session, number)
+        spare = spares.read(self._sessions / session / "attempts" / str(number))
+        name = spare.identity if spare else container_spec.name_of(session, number)
         try:
             return await self._docker.call(lambda: self._docker.client().containers.get(name))
         except NotFound:

@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from adapters.containers import attempt, files
-from domain.ports import Launch
+from domain.ids import SessionId
+from domain.ports import Launch, SessionFolder
+from domain.session import Limits
 
 CLI_INSIDE = "/opt/tiercel/claude"
 CODE_INSIDE = "/opt/tiercel/code"
+# The session's own folders are called the same in every container: one that waits does not know its session yet.
+CONFIG_INSIDE, WORK_INSIDE = "/session/config", "/session/work"
 # The runner's own: record, lease and door. Root's, so that the session cannot even look into it.
 RUNNER_INSIDE = "/runner"
 ATTEMPT_INSIDE, LEASE_INSIDE, DOOR_INSIDE = (f"{RUNNER_INSIDE}/{name}" for name in ("attempt", "lease", "door"))
@@ -95,7 +99,43 @@ def plan(launch: Launch, uid: int) -> dict[str, Any]:
         "lease": LEASE_INSIDE,
         "socket": f"{DOOR_INSIDE}/{launch.folder.socket.name}",
         "uid": uid or -1,
+        "writable": [WORK_INSIDE, CONFIG_INSIDE],
+        "cwd": WORK_INSIDE,
+        "command": [CLI_INSIDE, *(_as_inside(launch, part) for part in launch.argv)],
+        "env": {name: _as_inside(launch, value) for name, value in launch.env.items()},
     }
+
+
+def _as_inside(launch: Launch, text: str) -> str:
+    folder = launch.folder
+    return text.replace(str(folder.work), WORK_INSIDE).replace(str(folder.claude_config), CONFIG_INSIDE)
+
+
+def waiting(limits: Limits, read_only: tuple[Path, ...], folder: SessionFolder) -> Launch:
+    """What a container that waits in `folder` is made for: of its session only the bounds and the repositories."""
+    return Launch(
+        session=SessionId(folder.root.name), attempt=1, folder=folder, argv=(), env={}, prompt="",
+        read_only=read_only, limits=limits, timeout_s=0,
+    )  # fmt: skip
+
+
+def waits(lease_s: float, name: str) -> dict[str, Any]:
+    """Arguments of a container that waits, where they differ."""
+    return {
+        "entrypoint": ["/usr/bin/python3", *attempt.WAITING_FLAGS, CODE_INSIDE],
+        "command": [f"{ATTEMPT_INSIDE}/{files.GO}", LEASE_INSIDE, str(lease_s), "inside", name],
+    }
+
+
+def made_like(launch: Launch, image_id: str, installation: str, binary: Path, uid: int, code: Path) -> list[Any]:
+    """All that a container which fits `launch` is made with, whichever session it is for."""
+    nobody = waiting(launch.limits, launch.read_only, SessionFolder(root=Path("/")))
+    program = binary.resolve()
+    seen = program.stat() if program.exists() else None  # the worker may be a container that does not see it
+    return [
+        arguments(nobody, image_id, installation, binary, uid, code),
+        [seen.st_dev, seen.st_ino, seen.st_mtime_ns] if seen else [],
+    ]
 
 
 def _mounts(launch: Launch, binary: Path, code: Path) -> list[dict[str, Any]]:
@@ -108,7 +148,8 @@ def _mounts(launch: Launch, binary: Path, code: Path) -> list[dict[str, Any]]:
         _mount(folder.attempt(launch.attempt), ATTEMPT_INSIDE, read_only=False),
     ]
     mounts += [_mount(path, str(path)) for path in launch.read_only]
-    return mounts + [_mount(path, str(path), read_only=False) for path in (folder.claude_config, folder.work)]
+    own = ((folder.claude_config, CONFIG_INSIDE), (folder.work, WORK_INSIDE))
+    return mounts + [_mount(path, inside, read_only=False) for path, inside in own]
 
 
 def _mount(source: Path, target: str, *, read_only: bool = True) -> dict[str, Any]:

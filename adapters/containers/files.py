@@ -18,6 +18,9 @@ STDERR = "stderr.log"
 PROMPT = "prompt.txt"
 RUNNER_LOG = "runner.log"
 
+GO = "go"  # the pipe at which a spare runner waits for the path of its launch.json
+SPARE = "spare.json"  # {name, key, identity}: the spare that this attempt was given
+
 LEASE = "lease"  # in the session's folder: its time of change is the last sign of life of a worker
 
 

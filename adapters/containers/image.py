@@ -45,16 +45,21 @@ def inputs_digest() -> str:
 
 async def state(docker_host: DockerHost, name: str) -> State:
     """Whether the image `name` is the session image of this version. Builds and changes nothing."""
+    return (await look(docker_host, name))[0]
+
+
+async def look(docker_host: DockerHost, name: str) -> tuple[State, str]:
+    """As `state`, with the image's id; "" where there is none."""
     try:
         image = await _image(docker_host, name)
     except TransientError:
-        return "no engine"
+        return "no engine", ""
     if image is None:
-        return "missing"
+        return "missing", ""
     built_from = image.labels.get(LABEL_INPUTS, "")
     if not built_from:
-        return "built elsewhere"
-    return "up to date" if built_from == await asyncio.to_thread(inputs_digest) else "older"
+        return "built elsewhere", str(image.id)
+    return ("up to date" if built_from == await asyncio.to_thread(inputs_digest) else "older"), str(image.id)
 
 
 async def build(settings: Settings, progress: Progress) -> str:

@@ -7,11 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from adapters.containers import attempt, bubblewrap, files, host, sandbox
+from adapters.containers import attempt, bubblewrap, files, host, sandbox, spares, waiting
+from adapters.containers.spares import Spare
 from domain.errors import TransientError
 from domain.ids import SessionId
 from domain.ports import EndReason, ExitState, Handle, Launch, SessionFolder
-from domain.session import Isolation
+from domain.session import Isolation, Limits
 
 _START_S = 10.0
 _POLL_S = 0.02
@@ -81,6 +82,7 @@ class ProcessEngine:
     async def _start(self, launch: Launch, binary: Path, *, isolated: bool) -> Handle:
         folder = launch.folder.attempt(launch.attempt)
         if attempt.started(folder) is None:
+            await asyncio.to_thread(spares.take, self._sessions, launch, self._key())
             await asyncio.to_thread(attempt.prepare, launch, os.geteuid())
             plan = attempt.spec(launch, "open", [str(binary), *launch.argv], self._lease_s)
             if isolated:
@@ -93,7 +95,8 @@ class ProcessEngine:
                 }
             attempt.mark_on_host(folder)
             files.write_atomic(str(folder / files.LAUNCH), plan, durable=False)
-            await _run_runner(folder)
+            if not await asyncio.to_thread(self._wake, folder):
+                await _run_runner(folder / files.RUNNER_LOG, attempt.RUNNER_FLAGS, str(folder / files.LAUNCH))
         who = await self._wait_for_start(folder)
         return Handle(
             session=launch.session,
@@ -103,6 +106,14 @@ class ProcessEngine:
             folder=launch.folder,
         )
 
+    def _wake(self, folder: Path) -> bool:
+        spare = spares.read(folder)
+        if spare is None:
+            return False
+        woken = spares.wake(folder, str(folder / files.LAUNCH)) or attempt.started(folder) is not None
+        spares.remove(spares.folder_of(self._sessions, spare.name))
+        return woken
+
     async def _wait_for_start(self, folder: Path) -> dict[str, object]:
         for _ in range(int(_START_S / _POLL_S)):
             if who := attempt.started(folder):
@@ -110,6 +121,29 @@ class ProcessEngine:
             await asyncio.sleep(_POLL_S)
         log = (folder / files.RUNNER_LOG).read_text(errors="replace")[-500:]
         raise TransientError(f"The runner of a session did not start: {log.strip() or 'no message'}")
+
+    # ------------------------------------------------------------ spares
+
+    async def spare_key(self, limits: Limits, read_only: tuple[Path, ...]) -> str:
+        """What a waiting runner must be made like now. Its wall is made when its session comes, so it fits them all."""
+        return self._key()
+
+    async def make_spare(self, limits: Limits, read_only: tuple[Path, ...]) -> None:
+        """Start a runner that waits; returns when it does."""
+        name = f"{spares.PREFIX}{os.urandom(8).hex()}"
+        folder = await asyncio.to_thread(spares.make, self._sessions, name, os.geteuid())
+        spares.sign(folder, Spare(name=name, key=self._key()))
+        place, lease = folder.attempt(1), folder.root / files.LEASE
+        told = (str(place / files.GO), str(lease), str(self._lease_s), waiting.ON_HOST)
+        await _run_runner(place / files.RUNNER_LOG, attempt.WAITING_FLAGS, *told)
+
+    async def end_spare(self, folder: SessionFolder) -> None:
+        """End a runner that waits, or what is left of one."""
+        if await asyncio.to_thread(spares.dismiss, folder):
+            await asyncio.to_thread(spares.remove, folder)
+
+    def _key(self) -> str:
+        return spares.key_of({"python": sys.executable, "lease_s": self._lease_s}, Path(__file__).parent)
 
     # ------------------------------------------------------------ isolation
 
@@ -152,15 +186,15 @@ class ProcessEngine:
         return state or ExitState(code=None, reason="timeout")
 
 
-async def _run_runner(folder: Path) -> None:
-    """Start the runner; returns when it has left us (it is nobody's child then)."""
-    log = os.open(folder / files.RUNNER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+async def _run_runner(log_path: Path, flags: tuple[str, ...], *told: str) -> None:
+    """Start a runner; returns when it has left us (it is nobody's child then) and is there."""
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         starter = await asyncio.create_subprocess_exec(
             sys.executable,
-            *attempt.RUNNER_FLAGS,
+            *flags,
             attempt.RUNNER_PATH,
-            str(folder / files.LAUNCH),
+            *told,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,

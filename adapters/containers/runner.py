@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 from adapters.containers import cgroup, files, rules
 from adapters.containers.bounds import Bounds
@@ -247,18 +248,23 @@ def main(path: str) -> None:
     with open(path, "rb") as f:
         spec = Spec(json.load(f))
     if spec.mode != "inside":
-        _detach()
+        detach()
+    run(spec, tell_starter)
+
+
+def run(spec: Spec, claimed: Callable[[], None]) -> None:
+    """Run `spec` and leave; returns only where another runner is or was. `claimed`: process.json is written."""
     runner = Runner(spec)
     if not runner.claim():
         return
-    _tell_starter()
+    claimed()
     if spec.mode != "inside":
         bound_files()
     runner.run()
     os._exit(0)  # everything is on disk; the relay's threads must not hold up the end of the session
 
 
-def _detach() -> None:
+def detach() -> None:
     """Leave the worker: it may be killed, and it must not have to reap us."""
     if os.fork():
         os._exit(0)
@@ -267,8 +273,8 @@ def _detach() -> None:
     become_subreaper()
 
 
-def _tell_starter() -> None:
-    """The end of our stdout says that process.json is there."""
+def tell_starter() -> None:
+    """The end of our stdout says that we are there."""
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)

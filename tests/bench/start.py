@@ -6,6 +6,7 @@ arguments, straight to the model server. Machines differ and are shared; the rat
 
 import argparse
 import asyncio
+import contextlib
 import json
 import re
 import statistics
@@ -19,7 +20,7 @@ from typing import Any
 from aiohttp import ClientSession
 from temporalio.api.enums.v1 import EventType
 
-from adapters.containers import files
+from adapters.containers import files, spares
 from adapters.containers.choice import container_engine
 from claude.argv import DOOR_URL
 from config import temporal
@@ -160,13 +161,46 @@ async def measure(engine: str, pairs: int, *, stages: bool) -> None:
             bare = Bare(warm.folder, Path(folder), model)
             await bare()
             alone, looks = [], []
+            memory = await waits(stack)
             for n in range(pairs):
+                await waits(stack)
                 if n % 2:
                     looks.append(await ours(stack, model, http))
                 alone.append(await bare())
                 if not n % 2:
                     looks.append(await ours(stack, model, http))
     tell(engine, alone, looks, stages=stages)
+    show(f"{engine}: memory of a runner that waits", f"{memory >> 20} MB")
+
+
+async def waits(stack: FullStack) -> int:
+    """Wait until a runner waits for the next session, as one does some seconds after the last. Its memory in bytes."""
+    sessions = stack.stage.settings.home / "sessions"
+    async with asyncio.timeout(PATIENCE_S):
+        while not (found := [f for f in spares.all_of(sessions) if spares.waiting(f)]):
+            await asyncio.sleep(0.1)
+    spare = spares.waiting(found[0])
+    return sum(_private_bytes(pid) for pid in _processes(spare.identity if spare else "", str(found[0].root)))
+
+
+def _processes(container: str, folder: str) -> list[int]:
+    """All that runs for one spare: of a container also what Docker runs beside it."""
+    names = [name.encode() for name in (container, folder) if name]
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            pid, line = int(entry.name), (entry / "cmdline").read_bytes()
+            if any(name in line for name in names):
+                found += [pid, *files.descendants(pid)]
+    return list(dict.fromkeys(found))
+
+
+def _private_bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
 
 
 def tell(engine: str, alone: list[float], looks: list[Timed], *, stages: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from adapters.containers import files
 from adapters.containers.container_spec import RUNNER_INSIDE
 from config import processes
+from domain.ports import SessionFolder
 
 SERVICES = ("gateway", "worker", "web")
 SERVERS = ("postgres", "temporal")
@@ -93,8 +94,38 @@ def clis(home: Path) -> list[Player]:
     return list(found.values())
 
 
+def spares(home: Path) -> list[Player]:
+    """Runners that wait for a session."""
+    found = [
+        player("spare", pid) for pid in processes.every_pid() if _waits(processes.arguments(pid), home / "sessions")
+    ]
+    seen = {p.pid: p for p in found if p is not None}
+    below = {pid for p in seen.values() for pid in files.descendants(p.pid)}
+    return [p for p in seen.values() if p.pid not in below]
+
+
+def _spare(argv: tuple[str, ...], sessions: Path) -> SessionFolder | None:
+    """A runner that waits, or waited, names its pipe by path; in a container by the path inside, and then itself."""
+    for word in argv:
+        if word.endswith(f"/{files.GO}") and word.startswith(f"{sessions}/"):
+            return SessionFolder(root=Path(word).parents[2])
+        if word.endswith(f"/{files.GO}") and word.startswith(RUNNER_INSIDE) and (sessions / argv[-1]).is_dir():
+            return SessionFolder(root=sessions / argv[-1])
+    return None
+
+
+def _waits(argv: tuple[str, ...], sessions: Path) -> bool:
+    folder = _spare(argv, sessions)
+    return folder is not None and (folder.attempt(1) / files.GO).exists()
+
+
 def _keeps(argv: tuple[str, ...], sessions: Path) -> bool:
-    """A runner names its order by path; in a container by the path inside, and then its session."""
+    """A runner names its order by path; in a container by the path inside, and then its session.
+
+    One that waited was given away with its folder.
+    """
+    if _spare(argv, sessions) is not None:
+        return not _waits(argv, sessions)
     orders = [word for word in argv if word.endswith(f"/{files.LAUNCH}")]
     if any(word.startswith(f"{sessions}/") for word in orders):
         return True

@@ -220,6 +220,8 @@ class Story:
             await asyncio.sleep(0.1)
         if left := cast.runners(self.here.home):
             self.findings.append(Finding("orphans", f"sessions that nobody owns: {left}"))
+        if len(left := cast.spares(self.here.home)) > self.here.settings.spare_runners:
+            self.findings.append(Finding("orphans", f"more runners wait than were asked for: {left}"))
         twice = cast.doubled(self.here.home)
         if twice:
             self.findings.append(Finding("orphans", f"more than one {', '.join(twice)}"))
