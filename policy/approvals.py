@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from domain.action import Action, ActionRequest
+from domain.action import Action, ActionRequest, BlastRadius, Risk
 from domain.incident import Approval, ApprovalState, Change, Decision, DecisionAnswer
 from domain.ledger import PermitAnswer
 
@@ -48,6 +48,11 @@ def already(approval: Approval) -> str:
     when = f" at {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at and who else ""
     what = f", to: {approval.changed_to.exact}" if approval.changed_to else ""
     return f"already {approval.state}{who}{when}{what}"
+
+
+def is_harmful(action: Action, blast: BlastRadius | None) -> bool:
+    """Whether somebody who allows this shows once more who they are, where their login lies back."""
+    return action.risk != Risk.LOW or bool(blast and blast.data_at_risk)
 
 
 def instead(approval: Approval, change: Change, actor: str) -> ActionRequest:

@@ -2,8 +2,9 @@
 
 from domain.action import Action, ActionKind, BlastRadius
 from domain.base import Value
+from domain.incident import Change
 from domain.inventory import Inventory, Service, ServiceKind
-from policy.actions import TABLE, reach
+from policy.actions import TABLE, blast_radius, judge, reach
 from policy.params import STOP_WAIT, ParamRule, offered
 from policy.text import some
 
@@ -79,3 +80,31 @@ def choices(inventory: Inventory, incident: frozenset[str], tier: int, first: st
         if TABLE[kind].tier <= tier
     ]
     return tuple(found[:MAX_CHOICES])
+
+
+class Preview(Value):
+    """What an action that somebody thinks of would be, by the rules and the inventory of this moment."""
+
+    refused: str = ""  # why the rules would not let it pass; the rest is then empty
+    action: Action | None = None
+    blast: BlastRadius | None = None
+    command: str = ""
+    risks: tuple[str, ...] = ()
+    same: bool = False  # it is the action that was asked for
+
+
+def preview(inventory: Inventory, incident: frozenset[str], asked: Action, change: Change) -> Preview:
+    """`change` in place of `asked`: judged, never done. The ledger judges it as well when it is sent."""
+    verdict = judge(inventory, incident, asked.tier, change.kind, change.target, dict(change.params))
+    if verdict.decision == "deny" or verdict.kind is None or verdict.target is None or verdict.rule is None:
+        return Preview(refused=verdict.reason)
+    update = {"kind": verdict.kind, "target": verdict.target, "params": verdict.params}
+    action = asked.model_copy(update={**update, "risk": verdict.rule.risk, "reversible": verdict.rule.reversible})
+    blast = blast_radius(inventory, verdict.target, verdict.kind)
+    return Preview(
+        action=action,
+        blast=blast,
+        command=command(action, inventory.by_id(verdict.target)),
+        risks=risks(action, blast),
+        same=action.digest == asked.digest,
+    )

@@ -87,6 +87,7 @@ ROUTES: tuple[tuple[str, Permission, str, str, Callable[..., Any]], ...] = (
     ("approvals_csv",    Permission.LOOK,     "GET",  "/approvals.csv",                                 approvals_list.handle_csv),
     ("approval_json",    Permission.LOOK,     "GET",  "/approvals/{approval}.json",                     approval_json.handle_show),
     ("approval_answer",  Permission.ACT,      "POST", "/approvals/{approval}/decide.json",              approval_json.handle_decide),
+    ("approval_preview", Permission.LOOK,     "GET",  "/approvals/{approval}/preview",                  approval_show.handle_preview),
     ("approval_show",    Permission.LOOK,     "GET",  "/approvals/{approval}",                          approval_show.handle),
     ("approval_decide",  Permission.ACT,      "POST", "/approvals/{approval}/decide",                   approval_decide.handle),
     ("link_show",        Permission.OPEN,     "GET",  "/a/{token}",                                     link_show.handle),

@@ -388,7 +388,7 @@ CREATE TABLE audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     key text UNIQUE,                   -- makes a repeated write the same entry
     at timestamptz NOT NULL,
-    actor_kind text NOT NULL CHECK (actor_kind IN ('user', 'session', 'system', 'cli', 'web', 'key')),
+    actor_kind text NOT NULL CHECK (actor_kind IN ('user', 'session', 'system', 'cli', 'web', 'key', 'link')),
     actor text NOT NULL,
     action text NOT NULL,
     target text NOT NULL DEFAULT '',

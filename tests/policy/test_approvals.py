@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from domain.action import ActionKind
+from domain.action import ActionKind, BlastRadius, Risk
 from domain.ids import ApprovalId, ServiceId
 from domain.incident import ApprovalState, Change, Decision
-from policy.approvals import already, decide, expire, instead, void
+from policy.approvals import already, decide, expire, instead, is_harmful, void
 from tests.support.builders import NOON, action, approval
 
 PENDING = approval()
@@ -108,3 +108,11 @@ def test_a_changed_wish_has_an_id_of_its_own_and_says_who_changed_it() -> None:
 def test_how_somebody_answered_is_kept() -> None:
     _, decided = decide(PENDING, answer().model_copy(update={"how": "one tap"}), LATER)
     assert decided.decided_how == "one tap"
+
+
+@pytest.mark.parametrize(("risk", "data", "harmful"), [
+    (Risk.LOW, False, False), (Risk.LOW, True, True), (Risk.MEDIUM, False, True), (Risk.HIGH, False, True),
+])  # fmt: skip
+def test_what_may_do_harm_is_more_than_low_risk_or_puts_data_at_risk(risk: Risk, data: bool, harmful: bool) -> None:
+    asked = action().model_copy(update={"risk": risk})
+    assert is_harmful(asked, BlastRadius(data_at_risk=data)) is harmful

@@ -1,6 +1,7 @@
 """Acts through the real engine: approve on a phone, the second answer, Run now, ledger notes, closing; all audited."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from adapters.database.records import AuditFilter
 from domain.action import ActionKind
 from domain.incident import IncidentState
 from domain.session import SessionOutcome
+from tests.support.axe import complaints
 from tests.support.browser import Dashboard, browser, dashboard, settings_for
 from tests.support.engine_room import Desk, Room, engine_room
 from tests.support.temporal import dev_server
@@ -240,6 +242,19 @@ async def test_one_thumb_changes_the_action_on_a_phone(room: tuple[Room, Dashboa
             assert box is not None
             assert box["height"] >= 44
         await select.select_option("start local/web")
+        shown = page.locator(".change [aria-live]")
+        await expect(shown).to_contain_text("Low risk. It begins to run; nothing that runs is stopped.")
+        await expect(shown).to_contain_text("docker start web")
+        await expect(shown).to_contain_text("Who notices:")
+        await page.get_by_role("button", name="Change it").tap()  # axe's look unfolds it again
+        assert await complaints(page, "preview") == []
+        await page.get_by_label("Time to stop by itself").fill("30")
+        await page.get_by_role("button", name="Show what it would mean").tap()
+        await expect(shown).to_contain_text("The rules would refuse it:")  # a start has no such param
+        await page.get_by_label("Time to stop by itself").fill("")
+        waiting = await site.site.insights.approval(approval)
+        assert waiting is not None
+        assert (waiting.state, waiting.decided_by) == ("pending", "")  # looking did nothing
         await page.get_by_label("Reason").fill('</code><script>alert(1)</script> "quoted"')
         await button.tap()
         await expect(page.locator("#said")).to_contain_text("Changed to start local/web")
@@ -260,6 +275,16 @@ async def test_a_program_reads_the_question_and_answers_by_json(room: tuple[Room
             (waiting,) = (await answer.json())["pending"]
         async with web.get(f"/approvals/{approval}.json") as answer:
             assert (await answer.json()) == waiting
+        query = {"instead": "restart local/web", "stop_wait_s": "60"}  # a browser without scripts sends the form
+        async with web.get(f"/approvals/{approval}/preview", params=query) as answer:
+            page = await answer.text()
+            assert "docker restart --time 60 web" in page
+            assert re.search(r'<details class="change"[^>]* open>', page)
+            assert 'value="60"' in page
+        for wrong in ("delete local/web", "restart local/other", "restart <b>x</b>", ""):
+            async with web.get(f"/approvals/{approval}/preview", params={"instead": wrong}) as answer:
+                assert answer.status == 200
+                assert "The rules would refuse it:" in await answer.text()
         assert waiting["command"] == "docker restart --time 10 web"
         assert {"kind": "start", "target": "local/web", "params": []} in waiting["choices"]
         post, digest = f"/approvals/{approval}/decide.json", waiting["digest"]

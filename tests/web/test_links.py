@@ -43,7 +43,7 @@ from tests.support.temporal import dev_server
 from tests.support.world import World, a_service
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser, pytest.mark.temporal, pytest.mark.postgres]
-NAMES = ("story", "phone", "login", "race", "guess", "states")
+NAMES = ("story", "phone", "login", "race", "guess", "states", "late")
 PASSWORD, PIN = "correct horse battery", "271828"
 HTML = {"Accept": "text/html"}
 SCANNERS = ("Mozilla/5.0 (compatible; SafeLinks)", "Barracuda Sentinel", "facebookexternalhit/1.1")
@@ -232,7 +232,7 @@ async def the_story(house: House) -> tuple[Approval, list[str]]:
     assert decided.decided_how == f"link {used['id']} from ch1-ntfy, one tap"
     rows = (await audit.audit(which=AuditFilter(target=asked.id))).rows
     assert [(r.actor_kind, r.actor, r.action) for r in rows] == [
-        ("user", "anna", "link.refused"), ("user", "anna", "approval.answered"),
+        ("link", "anna", "link.refused"), ("link", "anna", "approval.answered"),
     ]  # fmt: skip
     assert {str(r.detail.get("link", r.detail.get("how"))) for r in rows} == {used["id"], decided.decided_how}
     return asked, tokens
@@ -393,3 +393,37 @@ async def test_every_other_link_says_what_it_is_and_does_nothing(house: House):
             assert answer.status == 403  # only links may come from anywhere
     assert await house.now("states") == asked
     assert not [row for row in await house.links(asked) if row["used_at"]]
+
+
+@dataclass
+class Moved:
+    """The clock of the links alone, moved to where a test wants it."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+
+async def test_a_link_that_was_good_ends_at_its_instant(house: House, monkeypatch: pytest.MonkeyPatch):
+    asked, message = await house.ask("late")
+    page, clock = message.headers["X-Click"], Moved(asked.expires_at - timedelta(seconds=1))
+    monkeypatch.setattr(house.site.site.links, "_clock", clock)
+    yes = {"token": page.rpartition("/")[2], "decision": "approve", "pin": PIN}
+    no = {"token": TOKEN.findall(buttons(message)["Deny"]["body"])[0], "decision": "deny"}
+    async with aiohttp.ClientSession(headers=HTML) as web:
+        async with web.get(page) as answer:
+            assert answer.status == 200  # the last second
+        clock.at = asked.expires_at
+        async with web.get(page) as answer:
+            assert (answer.status, "This link has expired" in await answer.text()) == (410, True)
+        for form in (yes, no):
+            async with web.post(f"{house.base}/a", data=form) as answer:
+                assert (answer.status, "Nobody answered in time" in await answer.text()) == (410, True)
+    assert await house.now("late") == asked
+    assert not [row for row in await house.links(asked) if row["used_at"]]
+    assert not await performed(house, "local/late")
+    rows = (await Reads(house.room.pool).audit(which=AuditFilter(target=asked.id))).rows
+    assert [(r.actor_kind, r.action, r.detail["why"]) for r in rows] == [
+        ("link", "link.refused", "This link has expired")
+    ] * 2

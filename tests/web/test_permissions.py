@@ -222,6 +222,41 @@ async def grown_old(home: Household, person: str) -> None:
     await home.site.pool.run(work)
 
 
+async def test_allowing_what_may_do_harm_asks_for_the_password_again_and_denying_never_does(home: Household):
+    web = home.browsers["operator"]
+    (waiting, *_), _ = await home.site.site.insights.approvals()
+    assert waiting.action.risk == "medium"
+    path, digest = f"/approvals/{waiting.id}/decide", {"digest": waiting.digest}
+    away = 503  # no engine answers here: whoever gets as far as that was let through
+
+    async def send(**form: str) -> tuple[int, str]:
+        async with web.post(path, data={**digest, "reason": "looked at it", **form}) as answer:
+            return answer.status, await answer.text()
+
+    assert (await send(decision="approve"))[0] == away  # the login is fresh
+    await grown_old(home, "operator")
+    code, page = await send(decision="approve")
+    assert code == 403
+    assert "Your password again" in page
+    assert 'name="decision" value="approve"' in page
+    assert f'name="digest" value="{waiting.digest}"' in page
+    assert (await send(decision="approve", password_again="wrong password"))[0] == 403
+    json = {**digest, "decision": "approve"}
+    async with web.post(f"{path}.json", json=json) as answer:
+        assert answer.status == 403
+        assert "which asks for the password" in await answer.text()
+    key = {"Authorization": f"Bearer {await key_of(home, 'operator', KeyScope.EXECUTE)}"}
+    async with (
+        aiohttp.ClientSession(home.site.url) as program,
+        program.post(f"{path}.json", json=json, headers=key) as answer,
+    ):
+        assert answer.status == away
+    assert (await send(decision="deny"))[0] == away
+    assert (await send(decision="change", instead="start local/postgres"))[0] == away  # low risk
+    assert (await send(decision="approve", password_again=PASSWORD))[0] == away
+    assert (await send(decision="approve"))[0] == away  # and for ten minutes it is not asked again
+
+
 async def test_people_and_keys_as_files_show_ones_own_and_no_hash(home: Household):
     made = {name: await key_of(home, name, KeyScope.READ) for name in ("admin", "viewer")}
     for name, owners in (("admin", {"admin", "viewer"}), ("viewer", {"viewer"})):

@@ -6,9 +6,11 @@ from fastapi import Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.incident import Change
+from domain.incident import Approval, Change
+from policy.approvals import is_harmful
 from policy.links import how
 from policy.params import STOP_WAIT
+from web.access import ask_password
 from web.errors import PageError
 from web.pages._common import acted, address
 from web.services.links import SESSION
@@ -31,6 +33,9 @@ async def handle(
     if found is None:
         raise PageError(404, f"There is no approval {approval}.")
     who = who_of(request)
+    changed = change_of(instead, stop_wait_s) if decision == "change" else None
+    if await harmful(request, found, decision, changed):
+        await ask_password(request)
     came_by = await site.links.of_session(link, found.id, who) if link and who else None
     act = await site.actions.decide(
         found,
@@ -39,11 +44,21 @@ async def handle(
         reason=reason,
         actor=actor_of(request),
         how=how(came_by, SESSION) if came_by else "dashboard",
-        change=change_of(instead, stop_wait_s) if decision == "change" else None,
+        change=changed,
     )
     if came_by and act.accepted:
         await site.links.spent(came_by)
     return acted(request, act, address(request, "approval_show", approval=approval))
+
+
+async def harmful(request: Request, approval: Approval, decision: str, change: Change | None) -> bool:
+    """Whether what would be allowed could do harm. A denial never does; what the rules refuse is told by them."""
+    if decision == "deny":
+        return False
+    if change is None:
+        return is_harmful(approval.action, approval.blast)
+    would = await site_of(request).insights.preview(approval, change)
+    return would.action is not None and is_harmful(would.action, would.blast)
 
 
 def change_of(instead: str, stop_wait_s: str) -> Change:

@@ -8,11 +8,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from domain.incident import Approval, Change
+from policy.people import password_is_old
 from web.errors import PageError
-from web.site import actor_of, site_of
+from web.pages.approval_decide import harmful
+from web.site import actor_of, site_of, who_of
 from web.viewmodels import Question
 
 NO_STORE = {"cache-control": "no-store"}
+AGAIN = "Answer on the approval's page, which asks for the password, or log in again. A key is not asked."
 
 
 class Answer(BaseModel):
@@ -37,6 +40,13 @@ async def handle_decide(request: Request, approval: str, answer: Answer) -> Resp
     found = await _found(request, approval)
     if (answer.decision == "change") != (answer.change is not None):
         raise PageError(422, "The decision 'change' needs the field 'change', and no other decision has one.")
+    who = who_of(request)
+    if (
+        who
+        and password_is_old(who, site_of(request).now())
+        and await harmful(request, found, answer.decision, answer.change)
+    ):
+        raise PageError(403, "This can do harm, and your last login is more than ten minutes ago.", AGAIN)
     act = await site_of(request).actions.decide(
         found,
         digest=answer.digest,

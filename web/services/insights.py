@@ -22,9 +22,10 @@ from config.settings import Settings
 from domain.agent import Granted
 from domain.health import ProbeResult
 from domain.ids import SessionId
-from domain.incident import Alert, Approval, IncidentState
+from domain.incident import Alert, Approval, Change, IncidentState
 from domain.ports import Clock
 from domain.session import OutputLine, TierReport
+from policy.explain import Preview
 from web.services.ledgers import Ledgers
 from web.services.lists import Lists
 from web.services.questions import Questions
@@ -185,6 +186,10 @@ class Insights:
     async def questions(self, approvals: Sequence[Approval]) -> tuple[Question, ...]:
         """Approvals with what a person needs to answer them."""
         return await self._questions.of(approvals)
+
+    async def preview(self, approval: Approval, change: Change) -> Preview:
+        """What another action in an approval's place would be."""
+        return await self._questions.preview(approval, change)
 
     async def approval(self, approval: str) -> Approval | None:
         """One approval."""

@@ -119,7 +119,7 @@ class LinkDesk:
             digest=link.digest,
             approve=approve,
             reason=reason,
-            actor=Actor(kind="user", name=link.person),
+            actor=Actor(kind="link", name=link.person),
             how=policy.how(link, proof),
         )
         if act.accepted:
@@ -134,7 +134,7 @@ class LinkDesk:
         await self._audit.audit(
             uuid.uuid4().hex,
             self._clock.now(),
-            "user" if link else "web",
+            "link" if link else "web",
             link.person if link else visitor.address,
             "link.refused",
             link.approval if link else "",
