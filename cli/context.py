@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adapters.database.reads import Reads
     from web.services.actions import Actions, Actor
     from web.services.insights import Insights
+    from web.services.memories import MemoryBook
     from web.services.people import People
     from web.services.schedules import Schedules
 
@@ -38,6 +39,7 @@ class Installation:
     actions: "Actions"
     schedules: "Schedules"
     people: "People"
+    memories: "MemoryBook"
     actor: "Actor"
     engine: Callable[[], Awaitable[object]]  # raises EngineUnavailableError at once, before an act is tried patiently
 
@@ -108,5 +110,13 @@ async def installation() -> AsyncGenerator[Installation, None]:
         here = services(settings, pool)
         actor = Actor(kind="cli", name=who_runs())
         yield Installation(
-            settings, here.reads, here.insights, here.actions, here.schedules, here.people, actor, here.engine.client
+            settings,
+            here.reads,
+            here.insights,
+            here.actions,
+            here.schedules,
+            here.people,
+            here.memories,
+            actor,
+            here.engine.client,
         )

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from cli import incidents, keys, people, schedules, system, users
+from cli import incidents, keys, memories, people, schedules, system, users
 from cli.context import code_of, fail
 from cli.exits import Exit
 from domain.errors import TiercelError
@@ -30,6 +30,7 @@ app.add_typer(people.cooldown_app, name="cooldown")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
+app.add_typer(memories.app, name="memory")
 app.add_typer(system.config_app, name="config")
 app.add_typer(system.notify_app, name="notify")
 app.add_typer(system.db_app, name="db")

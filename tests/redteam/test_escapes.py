@@ -64,7 +64,7 @@ WALLS = {
 }
 NOTES = {
     "webhook bodies that choose a tier": "there are no webhooks; tried on the form that starts a look, and on the tool",
-    "writes to the memory": "nothing that a session writes is read by a later one; tried where others keep such files",
+    "writes to the memory": "only a report's memories reach later sessions, quoted as data; tried where others keep files",
     "forged frames of the stream": "a session's words are its own: it can forge them, and they move nothing",
 }
 

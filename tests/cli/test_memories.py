@@ -1,0 +1,24 @@
+"""Memories from the command line."""
+
+from cli.context import who_runs
+from cli.exits import Exit
+from tests.support.commands import Shell
+
+
+async def test_a_memory_is_written_listed_forgotten_and_restored(pool: object, database_url: str, tmp_path: object):
+    shell = Shell({"DATABASE_URL": database_url, "TIERCEL_HOME": str(tmp_path)})
+    assert "Nothing is remembered." in (await shell("memory", "list")).err
+    words = "The dump at 03:00\x1b[31m slows every query."
+    added = await shell("memory", "add", words, "--kind", "timing", "--sure", "80", "-o", "json")
+    assert (added.code, added.json["accepted"]) == (Exit.OK, True)
+    id_ = added.json["memory"]
+    assert (await shell("memory", "add", words, "--kind", "timing")).code == Exit.REFUSED
+    assert (await shell("memory", "add", "x", "--kind", "timing", "--service", "nobody")).code == Exit.REFUSED
+    (row,) = (await shell("memory", "list", "-o", "json")).json
+    assert (row["id"], row["confidence"], row["author"]) == (id_, 0.8, who_runs())
+    assert "80%" in (await shell("memory", "list", "--kind", "timing", "--text", "DUMP")).out
+    assert (await shell("memory", "forget", id_)).code == Exit.OK
+    assert (await shell("memory", "forget", id_)).code == Exit.REFUSED
+    assert [m["id"] for m in (await shell("memory", "list", "--forgotten", "-o", "json")).json] == [id_]
+    assert (await shell("memory", "restore", id_)).code == Exit.OK
+    assert (await shell("memory", "list", "--service", "nobody", "-o", "json")).json == []
