@@ -22,6 +22,12 @@ LOG_BYTES = 15_000
 _READ_BYTES = 4 << 20
 _ANSWER_S = 8.0
 _UNIT = re.compile(r"[A-Za-z0-9:_][A-Za-z0-9:_.\\@-]{0,254}")
+_RIGHTS = ("journalctl", "--no-pager", "--lines=0")  # not quiet: it tells whose messages are not seen
+_UNREADABLE = ("insufficient permissions", "not seeing messages")
+_NO_RIGHT = (
+    "Tiercel's user may not read the system's journal: add it to the group systemd-journal and start Tiercel again. "
+    "Try `logs` or `probe`."
+)
 _SHOWN = (
     "Id", "Description", "LoadState", "ActiveState", "SubState", "Result", "MainPID", "ExecMainStatus", "ExecMainCode", "NRestarts",
     "ActiveEnterTimestamp", "InactiveEnterTimestamp", "MemoryCurrent", "TasksCurrent", "UnitFileState",
@@ -66,6 +72,8 @@ async def journal(asked: Journal, sight: Sight, inventory: Inventory) -> str:
     if not (sight.root / "run/systemd/system").is_dir():
         raise NotHereError("This machine does not run systemd, so there is no journal. Try `logs`.")
     raw = await _said(journal_argv(unit, asked, sight.clock.now()))
+    if not raw and _forbidden((await _ran(_RIGHTS))[1]):
+        raise NotHereError(_NO_RIGHT)  # it would look as if the unit had said nothing
     redactor = LineRedactor(sight.redact)
     lines = [redactor.line(printable(line)) for line in raw.decode("utf-8", "replace").splitlines()]
     kept = [line for line in lines if asked.contains in line][-asked.lines :]
@@ -101,6 +109,21 @@ def journal_argv(unit: str, asked: Journal, now: datetime) -> tuple[str, ...]:
 
 
 async def _said(argv: tuple[str, ...]) -> bytes:
+    """The output. Raises NotHereError where there is a complaint instead."""
+    out, err = await _ran(argv)
+    if not out and _forbidden(err):
+        raise NotHereError(_NO_RIGHT)
+    if not out and err:
+        raise NotHereError(f"{argv[0]} says: {err[:300]}")
+    return out
+
+
+def _forbidden(err: str) -> bool:
+    return any(words in err for words in _UNREADABLE)
+
+
+async def _ran(argv: tuple[str, ...]) -> tuple[bytes, str]:
+    """Output, and the beginning of the complaints where there is no output."""
     program = shutil.which(argv[0])
     if program is None:
         raise NotHereError(f"There is no {argv[0]} where the gateway runs.")
@@ -117,9 +140,7 @@ async def _said(argv: tuple[str, ...]) -> bytes:
         if process.returncode is None:
             process.kill()
         await process.wait()
-    if not out and err:
-        raise NotHereError(f"{argv[0]} says: {err.decode('utf-8', 'replace')[:300]}")
-    return out
+    return out, err.decode("utf-8", "replace")
 
 
 async def _bounded(stream: asyncio.StreamReader) -> bytes:
