@@ -56,6 +56,16 @@ PAGES = (
 FILES = ("/incidents", "/runs", "/events", "/approvals", "/services", "/cooldowns", "/audit", "/memories")
 
 
+async def _about_its_session(store: IncidentStore, alert: Alert) -> None:
+    """An incident about bait, and the tools that the session was given."""
+    about = alert.model_copy(update={"origin": INCIDENT, "results": ()})
+    await store.incident_opened(BAIT, about, "bait/evil", "run-2", False, True, "bait", "")
+    await store.incident_state(BAIT, IncidentState.NEEDS_PERSON, 1, BAD, alert.at)
+    granted = Granted(agent=BAD, tools=("Read", "probe"), withheld={"act": BAD, "sql_read": "not here"})
+    told = granted.model_dump(mode="json")
+    await store.audit("evil-tools", alert.at, "session", SESSION, "session.tools", BAD, told)
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def evil(house: Dashboard) -> AsyncIterator[Dashboard]:
     """The household, and one service that means harm."""
@@ -79,9 +89,7 @@ async def evil(house: Dashboard) -> AsyncIterator[Dashboard]:
     )
     alert = Alert(service=SERVICE, trigger=Trigger.ALERT, results=(failing,), summary=BAD, at=now)
     await store.incident_opened(INCIDENT, alert, "escalation/evil", "run-1", False, True, BAD, BAD)
-    about = alert.model_copy(update={"origin": INCIDENT, "results": ()})
-    await store.incident_opened(BAIT, about, "bait/evil", "run-2", False, True, "bait", "")
-    await store.incident_state(BAIT, IncidentState.NEEDS_PERSON, 1, BAD, now)
+    await _about_its_session(store, alert)
     order = an_order(session=SESSION, incident=INCIDENT)
     await sessions.session_started(
         order.model_copy(update={"tier": order.tier.model_copy(update={"model": BAD})}), WALLED, True, now
@@ -113,9 +121,6 @@ async def evil(house: Dashboard) -> AsyncIterator[Dashboard]:
     )
     await store.save_ledger_note(SERVICE, "snooze", now.replace(year=now.year + 1), BAD, BAD, now)
     await store.timeline("evil/1", an_entry(BAD, incident=INCIDENT, at=now, kind="action"))
-    granted = Granted(agent=BAD, tools=("Read", "probe"), withheld={"act": BAD, "sql_read": "not here"})
-    told = granted.model_dump(mode="json")
-    await store.audit("evil-tools", now, "session", SESSION, "session.tools", BAD, told)
     await store.audit("evil", now, "session", BAD, "action.refused", BAD, {BAD: BAD})
     memories = MemoryStore(house.pool, MemoryRule())
     learned = Learned.model_construct(service=SERVICE, category=MemoryCategory.PLACE, text=BAD, confidence=0.9)
