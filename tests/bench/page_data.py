@@ -99,6 +99,15 @@ FILL = (
     INSERT INTO timeline (key, incident, at, kind, tier, text, service)
     SELECT id || '/n', id, at, 'needs_person', 2, 'no tier could repair it', service FROM made WHERE oldest < 20
     """,
+    # As many as there may be, at every size.
+    """
+    INSERT INTO memory (id, service, category, text, same, confidence, session, incident, created_at, seen_at)
+    SELECT 'mem_bench_' || lpad(k::text, 5, '0'), CASE WHEN k % 61 = 0 THEN '' ELSE 'far/s' || k % 61 END,
+        (ARRAY['timing', 'dependency', 'behaviour', 'remedy', 'place'])[k % 5 + 1],
+        'The ' || k || 'th thing that was worth keeping, in a sentence of the usual length.', 'thing ' || k, 0.3 + 0.07 * (k % 10),
+        'ses' || made.id, made.id, made.at, now() - k * interval '20 minutes'
+    FROM generate_series(1, 1990) AS k JOIN made ON made.n = k % 1000 + 1
+    """,
     """
     INSERT INTO patrol (id, started_at, ended_at, services, failing, opened, problems)
     SELECT 'patrol' || n, at, at + interval '9 seconds', 60, 1, 0, 0 FROM made

@@ -4,7 +4,7 @@ A new list belongs into `paths`: its first page, its rarest filter, a page from 
 that lets as many rows through at every size.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tests.bench.page_data import LONG
 
@@ -63,6 +63,7 @@ def paths(size: int, middle: datetime, waiting: str) -> dict[str, str]:
         **_run_paths(after),
         **_event_paths(after),
         **_service_paths(),
+        **_memory_paths(middle + timedelta(hours=1, minutes=size // 2)),
         **_approval_paths(after, waiting),
         **_audit_paths(after),
         **_other_paths(),
@@ -137,6 +138,20 @@ def _service_paths() -> dict[str, str]:
         "cooldowns, by words": "/cooldowns?q=blog&node=local",
         "cooldowns as JSON": "/cooldowns.json",
         "cooldowns as CSV": "/cooldowns.csv",
+    }
+
+
+def _memory_paths(now: datetime) -> dict[str, str]:
+    """At every size there are as many: their number is bounded."""
+    return {
+        "memories": "/memories",
+        "memories, sure ones of one service": "/memories?service=far/s7&confidence=0.75",
+        "memories, by words": "/memories?q=1990th",
+        "memories, no hit": "/memories?q=nothing&category=timing",
+        "memories, from the middle": f"/memories?after={now - timedelta(days=14):%Y%m%dT%H%M%S.%f}~mem",
+        "memories as JSON": "/memories.json",
+        "memories as CSV, one kind": "/memories.csv?category=place&service=far/s7",
+        "one memory": "/memories/mem_bench_00995",
     }
 
 
