@@ -33,12 +33,13 @@ from adapters.database.records import (
 from domain.action import Action
 from domain.health import ProbeResult, ServiceHealth
 from domain.ids import ServiceId, SessionId
-from domain.incident import Approval
+from domain.incident import Approval, IncidentState, Trigger
 from domain.inventory import Inventory, Service
 from domain.ledger import Permit
 from domain.session import OutputLine
 
 T = TypeVar("T")
+TIERS = (0, 1, 2, 3)  # 0: no session was begun
 _EVERY_SERVICE: dict[str, object] = {
     **dict.fromkeys(("id", "statuses", "unstable_since", "after_rank", "after_id", "limit")),
     **dict.fromkeys(("node", "tag", "text"), ""),
@@ -47,6 +48,21 @@ _EVERY_SERVICE: dict[str, object] = {
 
 def _fields(which: IncidentFilter | AuditFilter) -> dict[str, object]:
     return {f.name: getattr(which, f.name) for f in fields(which)}
+
+
+def _by_words(which: IncidentFilter) -> bool:
+    """Whether more is asked than one index answers."""
+    return bool(which.states or which.trigger or which.tier or (which.tried and (which.service or which.node)))
+
+
+def _words(which: IncidentFilter) -> dict[str, object]:
+    """Every word that each filter lets through."""
+    tiers = (which.tier,) if which.tier else TIERS[1:] if which.tried else TIERS
+    return {
+        "states": list(which.states or map(str, IncidentState)),
+        "triggers": [which.trigger] if which.trigger else list(map(str, Trigger)),
+        "tiers": list(tiers),
+    }
 
 
 class Reads:
@@ -85,13 +101,12 @@ class Reads:
     ) -> Page[IncidentRow]:
         """Incidents, newest first."""
         which = which or IncidentFilter()
-        params = {**_fields(which), "states": None, **position(after), "limit": limit + 1}
-        # One query per state: only for a state that it knows does the planner see that it is rare, and where it lies.
-        found = [
-            await self._pool.chosen("list_incidents", IncidentRow, {**params, "state": state})
-            for state in which.states or ("",)
-        ]
-        rows = sorted((row for rows in found for row in rows), key=lambda row: (row.opened_at, row.id), reverse=True)
+        if which.service and which.node not in {"", which.service.partition("/")[0]}:
+            return Page((), "")
+        place = {"service": which.service, "node": "" if which.service else which.node}
+        params = {**_fields(which), **place, **position(after), "limit": limit + 1}
+        name = "list_incidents_by_words" if _by_words(which) else "list_incidents"
+        rows = await self._pool.chosen(name, IncidentRow, {**params, **_words(which)})
         return page(rows, limit, lambda row: cursor_of(row.opened_at, row.id))
 
     async def incident(self, incident: str) -> IncidentDetail | None:

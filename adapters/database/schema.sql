@@ -121,11 +121,11 @@ CREATE TABLE incident (
 );
 CREATE INDEX incident_opened ON incident (opened_at DESC, id DESC);
 CREATE INDEX incident_service ON incident (service, opened_at DESC, id DESC);
-CREATE INDEX incident_state ON incident (state, opened_at DESC, id DESC);
 CREATE INDEX incident_tried ON incident (opened_at DESC, id DESC) WHERE tier > 0;
-CREATE INDEX incident_trigger ON incident (trigger, opened_at DESC, id DESC);
-CREATE INDEX incident_tier ON incident (tier, opened_at DESC, id DESC);
 CREATE INDEX incident_node ON incident (split_part(service, '/', 1), opened_at DESC, id DESC);
+CREATE INDEX incident_words ON incident (state, trigger, tier, opened_at DESC, id DESC);
+CREATE INDEX incident_service_words ON incident (service, state, trigger, tier, opened_at DESC, id DESC);
+CREATE INDEX incident_node_words ON incident (split_part(service, '/', 1), state, trigger, tier, opened_at DESC, id DESC);
 CREATE INDEX incident_live ON incident (opened_at DESC) WHERE closed_at IS NULL;
 
 CREATE TABLE timeline (
@@ -400,6 +400,9 @@ CREATE INDEX audit_actor ON audit (actor, at DESC, id DESC);
 CREATE INDEX audit_action ON audit (action, at DESC, id DESC);
 CREATE INDEX audit_actor_kind ON audit (actor_kind, at DESC, id DESC);
 CREATE INDEX audit_kind_action ON audit (actor_kind, action, at DESC, id DESC);
+CREATE INDEX audit_actor_target ON audit (actor, target, at DESC, id DESC);
+CREATE INDEX audit_actor_action ON audit (actor, action, at DESC, id DESC);
+CREATE INDEX audit_target_action ON audit (target, action, at DESC, id DESC);
 
 -- ---------------------------------------------------------------- memories
 

@@ -25,7 +25,8 @@ YOUNG = timedelta(hours=12)  # the rows lie at times relative to when they were 
 _SCHEMA = Path(__file__).parents[2] / "adapters/database/schema.sql"
 
 # One incident a minute, back from an hour ago; the newest five are open. Rare names lie at the far end, where a scan
-# from the newest on would come last, and are equally many at every size.
+# from the newest on would come last, and are equally many at every size. Alerts are of postgres only, tier 1 of nginx
+# only: frequent words that never meet, where a scan for both would read all of one of them.
 FILL = (
     """
     CREATE TEMPORARY TABLE made AS
@@ -37,7 +38,8 @@ FILL = (
     """
     INSERT INTO incident (id, service, affected, trigger, state, tier, summary, alert, workflow_id, run_id, dry_run,
         scripted, opened_at, updated_at, closed_at)
-    SELECT id, service, ARRAY[service], CASE WHEN oldest < 20 THEN 'look' ELSE 'patrol' END, state, CASE WHEN oldest BETWEEN 20 AND 39 THEN 3 ELSE 2 END, 'no answer within 5 s; restarted and verified', '{}',
+    SELECT id, service, ARRAY[service], CASE WHEN oldest < 20 THEN 'look' WHEN service = 'local/postgres' THEN 'alert' ELSE 'patrol' END, state,
+        CASE WHEN oldest BETWEEN 20 AND 39 THEN 3 WHEN service = 'local/nginx' THEN 1 ELSE 2 END, 'no answer within 5 s; restarted and verified', '{}',
         'escalation/' || service, 'run', false, false, at, at, CASE WHEN state = 'open' THEN NULL ELSE at + interval '5 minutes' END
     FROM made
     """,
@@ -137,7 +139,7 @@ FILL = (
     """
     INSERT INTO audit (key, at, actor_kind, actor, action, target)
     SELECT id || '/' || k, at, CASE WHEN k = 0 THEN 'system' ELSE 'session' END,
-        CASE WHEN oldest BETWEEN 0 AND 19 THEN 'rare' ELSE 'ses' || n % 50 END,
+        CASE WHEN k = 0 THEN 'patrol' WHEN oldest BETWEEN 0 AND 19 THEN 'rare' ELSE 'ses' || n % 50 END,
         (ARRAY['patrol.started', 'action.asked', 'action.answered'])[k + 1],
         CASE WHEN oldest BETWEEN 20 AND 39 THEN 'local/rare' ELSE service END
     FROM made, generate_series(0, 2) AS k

@@ -78,6 +78,7 @@ def _incident_paths(size: int, after: str) -> dict[str, str]:
         "incidents, one state": "/incidents?state=self_healed",
         "incidents, still open": "/incidents?state=live",
         "incidents, one service": "/incidents?service=nas/backup",
+        "incidents, a rare state of one service": "/incidents?state=needs_person&service=nas/backup",
         "incidents, no hit": "/incidents?state=cancelled",
         "incidents, from the middle": f"/incidents?after={after}inc",
         "incidents as JSON": "/incidents.json",
@@ -94,6 +95,10 @@ def _run_paths(after: str) -> dict[str, str]:
         "runs, rare trigger": "/runs?trigger=look",
         "runs, rare tier": "/runs?tier=3",
         "runs, rare tier of one service": "/runs?tier=3&service=nas/backup",
+        "runs, tier and service that never meet": "/runs?tier=1&service=local/blog",
+        "runs, trigger and service that never meet": "/runs?trigger=alert&service=local/blog",
+        "runs, trigger and tier that never meet": "/runs?trigger=alert&tier=1",
+        "runs, trigger and node that never meet": "/runs?trigger=alert&node=nas",
         "runs, one node": "/runs?node=nas",
         "runs, no node": "/runs?node=none",
         "runs, the last day": "/runs?since=24h",
@@ -165,6 +170,7 @@ def _approval_paths(after: str, waiting: str) -> dict[str, str]:
         "approvals as CSV, denied": "/approvals.csv?state=denied",
         "one approval": f"/approvals/{waiting}",
         "one approval as JSON": f"/approvals/{waiting}.json",
+        "another action instead": f"/approvals/{waiting}/preview?instead=restart",
     }
 
 
@@ -175,6 +181,7 @@ def _audit_paths(after: str) -> dict[str, str]:
         "audit, one actor": "/audit?actor=rare",
         "audit, target and actor": "/audit?target=local/blog&actor=rare",
         "audit, target and actor that never meet": "/audit?target=local/blog&actor=ses1",
+        "audit, actor and action that never meet": "/audit?actor=patrol&action=action.asked",
         "audit, from the middle": f"/audit?after={after}1",
         "audit, one action": "/audit?action=ledger.snooze",
         "audit, one kind of actor": "/audit?actor_kind=cli",

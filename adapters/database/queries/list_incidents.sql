@@ -1,14 +1,12 @@
+-- By nothing, a service, a node, or having had a session: each walks its own index.
 SELECT
     i.id, i.service, i.affected, i.trigger, i.state, i.tier, i.summary, i.requested_by, i.dry_run, i.scripted,
     i.opened_at, i.updated_at, i.closed_at,
     s.sessions, a.actions, s.cost_usd, s.tokens, p.pending_approvals
 FROM (
     SELECT * FROM incident
-    WHERE (%(state)s::text = '' OR state = %(state)s)
-      AND (%(trigger)s::text = '' OR trigger = %(trigger)s)
-      AND (%(service)s::text = '' OR service = %(service)s)
+    WHERE (%(service)s::text = '' OR service = %(service)s)
       AND (%(node)s::text = '' OR split_part(service, '/', 1) = %(node)s)
-      AND (%(tier)s::integer = 0 OR tier = %(tier)s)
       AND (NOT %(tried)s::boolean OR tier > 0)
       AND (%(since)s::timestamptz IS NULL OR opened_at >= %(since)s)
       AND (%(until)s::timestamptz IS NULL OR opened_at < %(until)s)

@@ -1,9 +1,12 @@
 """What pages and commands see of what was written."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import combinations_with_replacement
 from typing import Any
 
+import psycopg
 import pytest
 
 from adapters.database.health import HealthStore
@@ -116,6 +119,40 @@ async def test_incidents_are_filtered_by_state_service_and_trigger(pool: Pool, r
     assert await ids(tried=True) == await ids(tier=2) == [third]
     assert await ids(since=at(1)) == [third, second]
     assert await ids(until=at(1), states=("open",)) == [first]
+
+
+async def test_every_two_filters_of_incidents_let_through_what_both_let_through(pool: Pool, reads: Reads) -> None:
+    with psycopg.connect(pool.url) as conn:
+        conn.execute(
+            "INSERT INTO incident (id, service, trigger, state, tier, alert, workflow_id, run_id, dry_run, scripted,"
+            " opened_at, updated_at, closed_at)"
+            " SELECT 'i' || n, (ARRAY['a/x', 'a/y', 'b/x'])[1 + n % 3], (ARRAY['patrol', 'look'])[1 + n / 3 % 2], s, n % 4,"
+            " '{}', 'w', 'r', false, false, at, at, CASE WHEN s = 'open' THEN NULL ELSE at END"
+            " FROM generate_series(1, 90) n, LATERAL (SELECT '2026-11-21'::timestamptz - n / 2 * interval '1 hour' AS at,"
+            " (ARRAY['open', 'resolved', 'reported'])[1 + n / 7 % 3] AS s) AS made"
+        )
+        rows = conn.execute("SELECT id, service, trigger, state, tier, opened_at FROM incident").fetchall()
+    tests: dict[str, tuple[object, Callable[[Any], bool]]] = {
+        "states": (("open", "reported"), lambda r: r[3] in {"open", "reported"}),
+        "service": ("a/x", lambda r: r[1] == "a/x"),
+        "node": ("a", lambda r: r[1].startswith("a/")),
+        "trigger": ("look", lambda r: r[2] == "look"),
+        "tier": (2, lambda r: r[4] == 2),
+        "tried": (True, lambda r: r[4] > 0),
+        "since": (datetime(2026, 11, 20, tzinfo=UTC), lambda r: r[5] >= datetime(2026, 11, 20, tzinfo=UTC)),
+    }
+    ordered = sorted(rows, key=lambda r: (r[5], r[0]), reverse=True)
+    for one, two in combinations_with_replacement(tests, 2):
+        which = IncidentFilter(**{one: tests[one][0], two: tests[two][0]})  # type: ignore[arg-type]
+        expected = [r[0] for r in ordered if tests[one][1](r) and tests[two][1](r)]
+        found, after = [], ""
+        while True:
+            some = await reads.incidents(which, after, 7)
+            found += [row.id for row in some.rows]
+            if not (after := some.next):
+                break
+        assert found == expected, (one, two)
+    assert await reads.incidents(IncidentFilter(service="a/x", node="b")) == Page(())
 
 
 async def test_a_position_that_somebody_made_up_is_refused(reads: Reads) -> None:
