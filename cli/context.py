@@ -20,7 +20,9 @@ from worker import up_endpoints
 
 if TYPE_CHECKING:
     from adapters.database.reads import Reads
-    from web.services.actions import Actions, Actor
+    from cli.output import Format
+    from web.services.actions import Act, Actions, Actor
+    from web.services.budgets import BudgetViews
     from web.services.insights import Insights
     from web.services.memories import MemoryBook
     from web.services.people import People
@@ -38,6 +40,7 @@ class Installation:
     insights: "Insights"
     actions: "Actions"
     schedules: "Schedules"
+    budgets: "BudgetViews"
     people: "People"
     memories: "MemoryBook"
     actor: "Actor"
@@ -115,8 +118,23 @@ async def installation() -> AsyncGenerator[Installation, None]:
             here.insights,
             here.actions,
             here.schedules,
+            here.budgets,
             here.people,
             here.memories,
             actor,
             here.engine.client,
         )
+
+
+def act(output: "Format", do: "Callable[[Installation], Awaitable[Act]]") -> NoReturn:
+    """One act through the engine: what came of it, and a code that says whether it was accepted."""
+    from cli.output import one
+
+    async def work() -> Exit:
+        async with installation() as here:
+            await here.engine()
+            done = await do(here)
+        one(output, done, done.message)
+        return Exit.OK if done.accepted else Exit.REFUSED
+
+    raise typer.Exit(run(work))

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from cli import incidents, keys, memories, people, schedules, system, users
+from cli import budget, incidents, keys, memories, people, schedules, system, users
 from cli.context import code_of, fail
 from cli.exits import Exit
 from domain.errors import TiercelError
@@ -28,6 +28,7 @@ app.command("change")(people.change)
 app.command("services")(people.services)
 app.add_typer(people.cooldown_app, name="cooldown")
 app.add_typer(schedules.app, name="schedules")
+app.add_typer(budget.app, name="budget")
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(memories.app, name="memory")

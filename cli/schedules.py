@@ -1,16 +1,15 @@
 """`schedules`: what starts by itself, read from Temporal; pause, resume, skip, run."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
-from cli.context import Installation, fail, installation, run
+from cli.context import Installation, act, fail, installation, run
 from cli.exits import Exit
 from cli.incidents import OutputFormat
-from cli.output import Format, ago, one, rows
+from cli.output import Format, ago, rows
 from web.services.actions import Act
 
 app = typer.Typer(help="What starts by itself: list, pause, skip.", no_args_is_help=False, invoke_without_command=True)
@@ -53,17 +52,6 @@ async def _list(output: Format) -> None:
     )
 
 
-def _act(output: Format, act: Callable[[Installation], Awaitable[Act]]) -> None:
-    async def work() -> Exit:
-        async with installation() as here:
-            await here.engine()
-            done = await act(here)
-        one(output, done, done.message)
-        return Exit.OK if done.accepted else Exit.REFUSED
-
-    raise typer.Exit(run(work))
-
-
 @app.command()
 def pause(
     schedule: Name,
@@ -74,7 +62,7 @@ def pause(
 
     Example: tiercel schedules pause patrol --note "moving house"
     """
-    _act(output, lambda here: here.schedules.pause(schedule, note, here.actor))
+    act(output, lambda here: here.schedules.pause(schedule, note, here.actor))
 
 
 @app.command()
@@ -83,7 +71,7 @@ def resume(schedule: Name, output: OutputFormat = Format.TEXT) -> None:
 
     Example: tiercel schedules resume patrol
     """
-    _act(output, lambda here: here.schedules.resume(schedule, here.actor))
+    act(output, lambda here: here.schedules.resume(schedule, here.actor))
 
 
 @app.command()
@@ -99,7 +87,7 @@ def skip(schedule: Name, output: OutputFormat = Format.TEXT) -> None:
             fail(f"'{schedule}' has no next time; `tiercel schedules` lists them", Exit.USAGE)
         return await here.schedules.skip(schedule, found.fires[0], here.actor)
 
-    _act(output, work)
+    act(output, work)
 
 
 @app.command("run")
@@ -108,4 +96,4 @@ def start(schedule: Name, output: OutputFormat = Format.TEXT) -> None:
 
     Example: tiercel schedules run upkeep
     """
-    _act(output, lambda here: here.schedules.run(schedule, here.actor))
+    act(output, lambda here: here.schedules.run(schedule, here.actor))

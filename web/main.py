@@ -123,6 +123,7 @@ def assemble(settings: Settings, pool: Pool) -> tuple[Site, Listener]:
         settings=settings,
         insights=here.insights,
         costs=here.costs,
+        budgets=here.budgets,
         actions=here.actions,
         schedules=here.schedules,
         engine=here.engine,

@@ -13,6 +13,7 @@ from web.assets import Asset
 from web.live.hub import Hub
 from web.rendering import Renderer
 from web.services.actions import Actions, Actor
+from web.services.budgets import BudgetViews
 from web.services.costs import CostViews
 from web.services.engine_link import EngineLink
 from web.services.examinations import Examinations
@@ -35,6 +36,7 @@ class Site:
     settings: Settings
     insights: Insights
     costs: CostViews
+    budgets: BudgetViews
     actions: Actions
     schedules: Schedules
     engine: EngineLink

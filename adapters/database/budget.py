@@ -1,7 +1,8 @@
 """Promises of money, and what was spent already."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import cast
 
 from adapters.database.pool import Connection, Pool, execute, first, tell
@@ -9,6 +10,16 @@ from domain.budget import BudgetNote, Reservation
 from domain.ids import SessionId
 
 TOPIC = "budget"
+
+
+@dataclass(frozen=True, slots=True)
+class TierCost:
+    """What the newest sessions of a tier cost, in USD."""
+
+    tier: int
+    sessions: int
+    mean_usd: float
+    dearest_usd: float
 
 
 class BudgetStore:
@@ -41,6 +52,11 @@ class BudgetStore:
             return {}
         rows = await self._pool.rows("spent_by_sessions", {"sessions": list(sessions)})
         return {SessionId(str(session)): float(usd) for session, usd in rows}
+
+    async def tier_costs(self, tiers: Sequence[int], since: date, limit: int) -> tuple[TierCost, ...]:
+        """Of each tier the newest `limit` sessions since a day. A tier without any is not named."""
+        params = {"tiers": list(tiers), "since": since, "limit": limit}
+        return tuple(await self._pool.values("mean_cost_of_tiers", TierCost, params))
 
     async def save_budget_note(self, note: BudgetNote, at: datetime) -> None:
         """A pause or its end."""

@@ -42,6 +42,7 @@ PAGES = {
     "memory": "/memories/mem_seed_0",
     "audit": "/audit",
     "costs": "/costs",
+    "budgets": "/budgets",
     "settings": "/settings",
     "users": "/users",
     "keys": "/keys",

@@ -48,7 +48,7 @@ SERVICE, INCIDENT, SESSION = ServiceId("evil/one"), IncidentId("inc_evil_1"), Se
 BAIT = IncidentId("inc_evil_bait")  # about the session of the other one
 PAGES = (
     "/", "/incidents", f"/incidents/{INCIDENT}", f"/incidents/{BAIT}", "/runs", "/events?kind=incident&kind=action&kind=notice&kind=note&kind=probe&kind=approval",
-    "/approvals", "/approvals/apr_evil_1", "/services", f"/services/{SERVICE}", "/services?tag=x", "/cooldowns", "/audit", "/costs", "/runs/new",
+    "/approvals", "/approvals/apr_evil_1", "/services", f"/services/{SERVICE}", "/services?tag=x", "/cooldowns", "/audit", "/costs", "/budgets", "/runs/new",
     "/memories", "/memories/mem_evil", "/memories?state=forgotten", "/memories?q=%3Cb+data-hostile%3E&service=%22%3E%3Cb+data-hostile%3E",
     "/services?q=%3Cb+data-hostile%3E", "/runs?service=%3Cb+data-hostile%3E&node=%22%3E%3Cb+data-hostile%3E", "/audit?actor=%3Cscript%3Ewindow.hacked%3D3%3C/script%3E",
     "/events?since=%3Cb+data-hostile%3E", "/settings",

@@ -37,6 +37,13 @@ class _Once(Collector):
         yield GaugeMetricFamily("tiercel_approvals_waiting", "Questions that wait for a person.", n.approvals)
         yield _labelled("tiercel_services", "Declared services by health.", "status", n.services)
         yield _labelled("tiercel_cost_usd", "Counted by the gateway, in US dollars.", "window", n.cost_usd)
+        yield _labelled(
+            "tiercel_budget_limit_usd", "What all sessions may cost; only set limits.", "window", n.budget_limit_usd
+        )
+        yield GaugeMetricFamily(
+            "tiercel_budget_reserved_usd", "What running sessions may still cost.", n.budget_reserved_usd
+        )
+        yield GaugeMetricFamily("tiercel_budget_paused", "1 while no session may begin.", int(n.budget_paused))
         yield _labelled("tiercel_model_tokens", "Counted by the gateway.", "window", n.tokens)
         yield _labelled("tiercel_model_calls", "Requests to the model API.", "window", n.calls)
         if n.patrol_at is not None:

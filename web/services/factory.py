@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 
 from adapters.database.audit import AuditStore
+from adapters.database.budget import BudgetStore
 from adapters.database.costs import CostReads
 from adapters.database.incidents import IncidentStore
 from adapters.database.links import LinkStore
@@ -12,6 +13,7 @@ from adapters.database.memories import MemoryStore
 from adapters.database.people import PeopleStore
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
+from adapters.engine.budget import TemporalBudget
 from adapters.engine.client import TemporalEscalations, TemporalLedger
 from adapters.engine.history import TemporalHistory
 from adapters.engine.look import EngineLook
@@ -25,6 +27,7 @@ from config.settings import Settings
 from domain.ports import Clock
 from policy.redaction import redactor
 from web.services.actions import PATIENCE_S, Actions
+from web.services.budgets import BudgetViews
 from web.services.costs import CostViews
 from web.services.engine_link import EngineLink
 from web.services.examinations import Examinations
@@ -47,6 +50,7 @@ class Services:
     reads: Reads
     insights: Insights
     costs: CostViews
+    budgets: BudgetViews
     actions: Actions
     schedules: Schedules
     engine: EngineLink
@@ -66,9 +70,10 @@ def services(settings: Settings, pool: Pool) -> Services:
     escalations = TemporalEscalations(
         engine.client, settings.escalation_policy, lambda: settings.dry_run, clock, PATIENCE_S
     )
+    slots = UpdateSlots(settings.home / "run")
     actions = Actions(
         client=engine.client,
-        ledger=TemporalLedger(engine.client, UpdateSlots(settings.home / "run"), PATIENCE_S),
+        ledger=TemporalLedger(engine.client, slots, PATIENCE_S),
         escalations=escalations,
         records=IncidentStore(pool),
         clock=clock,
@@ -78,8 +83,10 @@ def services(settings: Settings, pool: Pool) -> Services:
     schedules = Schedules(TemporalSchedules(engine.client, PATIENCE_S), engine, IncidentStore(pool), clock, settings)
     insights = Insights(reads, settings, clock)
     costs = CostViews(CostReads(pool), settings, clock)
+    ask = TemporalBudget(engine.client, slots, PATIENCE_S)
+    budgets = BudgetViews(BudgetStore(pool), costs, ask, engine, settings, clock)
     look = EngineLook(engine.client, clock)
-    metrics = Metrics(insights, costs, look, engine)
+    metrics = Metrics(insights, costs, budgets, look, engine)
     histories = Histories(TemporalHistory(engine.client, PATIENCE_S), look, engine)
     examinations = Examinations(reads, engine, look, IncidentStore(pool), clock, settings)
     rule, redact = settings.memory_rule, redactor(secrets_of(settings))
@@ -99,6 +106,7 @@ def services(settings: Settings, pool: Pool) -> Services:
         reads,
         insights,
         costs,
+        budgets,
         actions,
         schedules,
         engine,

@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from adapters.engine.look import EngineLook
+from domain.budget import WindowKind
 from domain.errors import EngineUnavailableError
+from web.services.budgets import BudgetViews
 from web.services.costs import CostViews
 from web.services.engine_link import EngineLink
 from web.services.insights import Insights
@@ -26,21 +28,30 @@ class Numbers:
     tokens: dict[str, float]
     calls: dict[str, float]
     patrol_at: float | None
+    budget_limit_usd: dict[str, float]  # only the windows that have one
+    budget_reserved_usd: float
+    budget_paused: bool
 
 
 class Metrics:
     """Raises RecordUnavailableError where the record cannot be used: a scrape must fail then, not show zeros."""
 
-    def __init__(self, insights: Insights, costs: CostViews, look: EngineLook, engine: EngineLink) -> None:
+    def __init__(
+        self, insights: Insights, costs: CostViews, budgets: BudgetViews, look: EngineLook, engine: EngineLink
+    ) -> None:
         self._insights = insights
         self._costs = costs
+        self._budgets = budgets
         self._look = look
         self._engine = engine
 
     async def read(self) -> Numbers:
         """All of them at once."""
-        overview, month, queued = await asyncio.gather(
-            self._insights.overview(), self._costs.month(self._costs.this_month, "tier"), self._queued()
+        overview, month, budgets, queued = await asyncio.gather(
+            self._insights.overview(),
+            self._costs.month(self._costs.this_month, "tier"),
+            self._budgets.read(),
+            self._queued(),
         )
         counts, today = overview.counts, overview.today
         return Numbers(
@@ -59,6 +70,13 @@ class Metrics:
             tokens={"today": today.tokens, "month": month.total.tokens},
             calls={"today": today.calls, "month": month.total.calls},
             patrol_at=overview.patrol.ended_at.timestamp() if overview.patrol else None,
+            budget_limit_usd={
+                "today" if w.window.kind == WindowKind.DAY else "month": w.limit_usd
+                for w in budgets.windows
+                if w.limit_usd is not None
+            },
+            budget_reserved_usd=sum(h.left_usd for h in budgets.held),
+            budget_paused=budgets.paused is not None,
         )
 
     async def _queued(self) -> int | None:
