@@ -71,7 +71,8 @@ class Briefing:
         """Everything that one process of a session needs to know. Telemetry is on where there is a trace to join."""
         brief = await self._records.incident_brief(order.incident)
         inventory = await self._health.load_inventory()
-        known = await self._memories.recall((brief.service, *brief.affected)) if self._memories else ()
+        about = (brief.service, *brief.affected)
+        known = await self._memories.recall(about, order.incident) if self._memories else ()
         concerned = _repositories(inventory, brief)
         tightened = tighten(order.tier, [r.container for r in concerned])
         granted = grant(order.tier.tier, self._texts.agents.get(order.tier.tier), concerned)

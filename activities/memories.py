@@ -36,9 +36,9 @@ class Memories:
         except FatalError as e:
             activity.logger.warning("what a session learned is not kept: %s", e)
 
-    async def recall(self, services: Sequence[str]) -> tuple[Recalled, ...]:
-        """What a session about these services is told, with what is true of all of them."""
+    async def recall(self, services: Sequence[str], incident: IncidentId) -> tuple[Recalled, ...]:
+        """What a session of this incident is told of these services, with what is true of all of them."""
         if not self._rule.quoted:
             return ()
         now: datetime = self._clock.now()
-        return best(await self._records.recall(("", *services), now), now, self._rule)
+        return best(await self._records.recall(("", *services), now, incident), now, self._rule)

@@ -303,8 +303,11 @@ class MemoryRecords(Protocol):
         """Keep what a session stated; repeating is harmless. How many are new or surer than before."""
         ...
 
-    async def recall(self, services: Sequence[str], at: datetime) -> tuple[Memory, ...]:
-        """The surest memories of these services ("" for those of none) that nobody forgot, bounded."""
+    async def recall(self, services: Sequence[str], at: datetime, but_of: str = "") -> tuple[Memory, ...]:
+        """The surest memories of these services ("" for those of none) that nobody forgot, bounded.
+
+        Without what the incident `but_of` alone taught: its reports tell that.
+        """
         ...
 
     async def weed(self, at: datetime) -> int:

@@ -97,9 +97,13 @@ class MemoryStore:
         await execute(conn, "strengthen_memory", {**source, "id": known.id, "confidence": surer})
         return await _said(conn, known.id, "memory.strengthened", one, source)
 
-    async def recall(self, services: Sequence[str], at: datetime) -> tuple[Memory, ...]:
-        """The surest memories of these services ("" for those of none) that nobody forgot."""
+    async def recall(self, services: Sequence[str], at: datetime, but_of: str = "") -> tuple[Memory, ...]:
+        """The surest memories of these services ("" for those of none) that nobody forgot.
+
+        Without what the incident `but_of` alone taught: its reports tell that.
+        """
         params = {
+            "but_of": but_of,
             "services": list(services),
             "at": at,
             "half_life_s": self._half_life_s,

@@ -162,7 +162,7 @@ async def test_the_prompt(pool: Pool) -> None:
     rule, health = MemoryRule(), HealthStore(pool)
     memories = Memories(MemoryStore(pool, rule), health, rule, SystemClock())
     stated = tuple(Learned(category=MemoryCategory.PLACE, text=f"{n}: {w}") for n, w in enumerate(written()[:5]))
-    await memories.learn(SESSION, INCIDENT, stated)  # unredacted, as if the first look had missed it
+    await memories.learn(SESSION, IncidentId("inc_before"), stated)  # unredacted, as if the first look had missed it
     briefing = Briefing(SessionStore(pool), health, texts, redact=REDACT, memories=memories)
     plan = (await briefing.plan(order, SessionFolder(root=Path("/s")), "api_key", "")).plan
     assert "redacted" in plan.prompt

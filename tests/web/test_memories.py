@@ -92,6 +92,16 @@ async def test_every_change_has_its_way_back_and_its_line_in_the_audit(web: aioh
     assert "Old words." in str(changed["before"])
 
 
+async def test_a_program_is_answered_in_json(web: aiohttp.ClientSession):
+    form, asks = {"text": "A program wrote this.", "category": "place"}, {"Accept": "application/json"}
+    async with web.post("/memories", data=form, headers=asks) as answer:
+        said = await answer.json()
+    assert said["accepted"]
+    for status, path in ((409, ""), (200, f"/{said['memory']}/forget"), (409, f"/{said['memory']}/change")):
+        async with web.post(f"/memories{path}", data=form, headers=asks) as answer:
+            assert (answer.status, (await answer.json())["accepted"]) == (status, status == 200)
+
+
 async def test_what_is_gone_says_so(web: aiohttp.ClientSession):
     async with web.get("/memories/mem_nobody") as answer:
         assert answer.status == 404

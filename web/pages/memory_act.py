@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import Form
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from domain.memory import MemoryCategory, Recalled
 from web.errors import PageError
@@ -31,13 +31,28 @@ async def handle(
     back = address(request, "memory_show", memory=memory)
     if act != "change":
         said = await _act(book, memory, act, actor)
+        if wants_json(request):
+            return as_json(said)
         return told(request, said, back, undo=Undo("Undo", _at(request, memory, BACK[act])))
     if category is None:
         raise PageError(422, "It is not said what kind of memory it is.", "Use the form of the page.")
     before = await book.one(memory)
     said = await book.change(memory, Written(service, category, text, percent / 100), actor)
+    if wants_json(request):
+        return as_json(said)
     undo = Undo("Undo", _at(request, memory, "change"), _fields(before.one)) if before else None
     return told(request, said, back, undo=undo)
+
+
+def wants_json(request: Request) -> bool:
+    """A program asks, not a page."""
+    return "application/json" in request.headers.get("accept", "")
+
+
+def as_json(said: Noted) -> Response:
+    """What came of it; 409 where it was not done."""
+    body = {"accepted": said.accepted, "message": said.message, "memory": said.memory}
+    return JSONResponse(body, 200 if said.accepted else 409, {"cache-control": "no-store"})
 
 
 async def _act(book: MemoryBook, memory: str, act: str, actor: Actor) -> Noted:

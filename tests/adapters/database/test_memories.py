@@ -51,8 +51,11 @@ async def test_a_session_that_is_read_again_leaves_no_double(store: MemoryStore,
 async def test_another_incident_strengthens_it_and_the_tiers_of_one_do_not(store: MemoryStore, pool: Pool):
     await learn(store, 1, said())
     assert await learn(store, 2, said("Slow at night!"), incident=1) == 0
+    assert await store.recall([APP], at(2), "i1") == (), "its own reports tell it"
+    assert len(await store.recall([APP], at(2), "i2")) == 1
     assert await learn(store, 3, said("SLOW, at night", confidence=0.5)) == 1
     assert await learn(store, 3, said("SLOW, at night", confidence=0.5)) == 0
+    assert len(await store.recall([APP], at(4), "i1")) == 1
     (kept,) = await every(store)
     assert (kept.confidence, kept.times, kept.session) == (pytest.approx(0.85, abs=1e-3), 2, "s3")
     assert {s.session for s in await store.sources(kept.id)} == {"s1", "s2", "s3"}
