@@ -138,7 +138,8 @@ async def _engine(settings: Settings, health: HealthStore, stack: AsyncExitStack
 
     async def wanted() -> Wanted:
         inventory = await health.load_inventory()
-        return Wanted(limits=settings.tiers[0].limits, read_only=tuple(Path(r.path) for r in inventory.repositories))
+        repositories = (Path(r.path) for r in inventory.repositories)
+        return Wanted(limits=settings.tiers[0].limits, read_only=tuple(p for p in repositories if p.is_dir()))
 
     count = min(settings.spare_runners, settings.max_sessions)
     await stack.enter_async_context(SpareKeeper(engine, settings.home / "sessions", count, wanted).keeping())

@@ -10,7 +10,7 @@ from typing import Any
 from docker.errors import APIError, ImageNotFound, NotFound
 
 from adapters.containers import attempt, container_spec, files, host, image, spares
-from adapters.containers.container_spares import ANYBODY, ContainerSpares
+from adapters.containers.container_spares import ANYBODY, ContainerSpares, start
 from adapters.containers.docker_host import DockerHost
 from domain.errors import ConfigurationError, FatalError, TransientError
 from domain.ids import SessionId
@@ -212,7 +212,7 @@ class ContainerEngine:
         if found is None and attempt.started(launch.folder.attempt(launch.attempt)) is None:
             found = await self._create(launch)
         if found is not None and found.status == "created":
-            await self._docker.call(found.start)
+            await start(self._docker, found, launch.limits)
         return str(found.id) if found is not None else ""
 
     async def _create(self, launch: Launch) -> Any:

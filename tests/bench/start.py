@@ -216,6 +216,9 @@ def tell(engine: str, alone: list[float], looks: list[Timed], *, stages: bool) -
         f"at most {GOALS[engine]}",
     )
     show(f"{engine}: ratio, smallest and largest", f"{min(ratios):.2f} to {max(ratios):.2f}")
+    # A machine that others use too slows what comes in many small steps more than one program.
+    fastest = min(one.seconds for one in looks) / min(alone)
+    show(f"{engine}: ratio of the fastest of each", f"{fastest:.2f}")
     if stages:
         for name in looks[0].stages:
             values = [one.stages[name] for one in looks if name in one.stages]
