@@ -295,6 +295,21 @@ def _():
     return connects(socket.AF_UNIX, socket.SOCK_STREAM, f"/proc/self/fd/{fd}/{name}")
 
 
+@way("another machine's token, shown to the own door")
+def _():
+    shown = f"Proxy-Authorization: Bearer {T['token']}\r\n\r\n"
+    answers = [raw(f"CONNECT {where} HTTP/1.1\r\n{shown}".encode()) for where in ("door", "door:80", "admin:80")]
+    answers.append(http("GET", "/doors", headers=[tuple(shown.strip().split(": ", 1))]))
+    return any(closed(a)[0] for a in answers), str([status(a) for a in answers])
+
+
+@way("another session's token, in its folder")
+def _():
+    return search(
+        [*glob.glob(T["sessions"] + "/*/token.json"), T["sessions"] + f"/{T['token'].split('.')[0]}/token.json"]
+    )
+
+
 @way("the Docker socket")
 def _():
     for path in (

@@ -30,10 +30,12 @@ from domain.engine import TASK_QUEUE_CONTROL
 from domain.ids import ServiceId, SessionId
 from domain.incident import Alert
 from domain.ports import Handle, Launch, Limits, SessionFolder
+from gateway.remote.far import Far
 from tests.adapters.containers.conftest import BOTH, ENV, Bench, Make, bench, docker_engine, make
 from tests.support import gateway
 from tests.support.entity import CountingEscalation
 from tests.support.gateway_process import GatewayProcess
+from tests.support.remote import SECRET, settings_of
 from tests.support.temporal import dev_server
 
 __all__ = ["BOTH", "Make", "bench", "docker_engine", "make"]  # the fixtures of both engines
@@ -127,10 +129,14 @@ async def _host(tmp_path: Path, database_url: str) -> AsyncIterator[Host]:
         ):
             escalations = TemporalEscalations(client, Settings().escalation_policy, lambda: False, SystemClock())
             opened = await escalations.open(Alert(service=ServiceId("local/web"), at=SystemClock().now()))
-            process = GatewayProcess(tmp_path, model_url, temporal, database_url)
+            here, there = settings_of(tmp_path, tls=False)
+            extra = {"TIERCEL_GATEWAY_LISTEN": here.gateway_listen, "TIERCEL_GATEWAY_SECRET": SECRET}
+            process = GatewayProcess(tmp_path, model_url, temporal, database_url, extra)
             await process.start()
+            token = await Far.of(there).open(gateway.make_door(tmp_path, 3, workflow_id=opened.workflow_id), "")
             base = {
-                "secrets": [KEY, canary],
+                "secrets": [KEY, canary, token.partition(".")[2], SECRET],
+                "token": token,
                 "sessions": str(tmp_path / "sessions"),
                 "admin": str(tmp_path / "run" / "gateway.sock"),
                 "abstract": abstract,
@@ -142,6 +148,7 @@ async def _host(tmp_path: Path, database_url: str) -> AsyncIterator[Host]:
                 "host_pids": [1, os.getpid(), process.process.pid if process.process else 1],
             }
             targets = _targets(base, temporal, canaries, port)
+            targets["tcp"].append(["the entrance of other machines", *(here.entrance or ())])
             yield Host(process, client, opened.workflow_id, targets, arrived, strangers, canary)
             await process.stop()
 
