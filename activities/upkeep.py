@@ -64,15 +64,29 @@ class UpkeepActivities:
         async with beating():
             opened = await self._opened()  # before the list of who is alive: a door that opens now is not in it
             await self._end_lost_sessions()
-            alive = frozenset(await self._records.running_sessions())
-            swept = 0
-            for engine in self._engines:
-                swept += len(await engine.sweep(alive))
-            for session in opened:
-                if session not in alive and self._doors is not None:
-                    await self._doors.close(session)
-                    swept += 1
+            swept = await self._sweep(opened)
         return UpkeepReport(swept=swept)
+
+    async def tidy_here(self, retention_days: int) -> None:
+        """On a machine that only runs sessions: end and delete here what the upkeep elsewhere cannot see.
+
+        No activity: every such machine does it by itself.
+        """
+        await self._sweep(await self._opened())
+        if self._folders is not None:
+            before = self._clock.now() - timedelta(days=retention_days)
+            await self._folders.prune(before, frozenset(await self._records.running_sessions()))
+
+    async def _sweep(self, opened: tuple[SessionId, ...]) -> int:
+        alive = frozenset(await self._records.running_sessions())
+        swept = 0
+        for engine in self._engines:
+            swept += len(await engine.sweep(alive))
+        for session in opened:
+            if session not in alive and self._doors is not None:
+                await self._doors.close(session)
+                swept += 1
+        return swept
 
     async def _opened(self) -> tuple[SessionId, ...]:
         try:

@@ -63,6 +63,8 @@ class Admin:
     async def _close(self, request: web.Request) -> web.Response:
         try:
             closed = await self._keeper.close(SessionId(request.match_info["session"]))
+        except ConfigurationError as e:
+            return _wrong(str(e))
         except TransientError as e:
             return web.json_response({"error": f"the door cannot be closed: {e}"}, status=503)
         return web.json_response({"closed": closed})

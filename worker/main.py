@@ -24,7 +24,7 @@ from policy.redaction import redactor
 from worker import beat
 from worker.compose import compose
 from worker.registry import PASSTHROUGH, WORKFLOWS, Activities
-from worker.schedules import seed
+from worker.schedules import UPKEEP_EVERY, seed
 
 GRACE = timedelta(seconds=10)  # a session is handed over within a beat; effects get time to end
 BEAT_THROTTLE = timedelta(seconds=5)  # a cancellation arrives on a beat, so beats must not be held back long
@@ -55,10 +55,14 @@ async def run(settings: Settings) -> None:
         stack.callback(beating.cancel)
         pool = await stack.enter_async_context(Pool(_database_url(settings)))
         await check_schema(pool)
-        await _count_days(pool, settings.timezone)
+        if not settings.gateway_url:
+            await _count_days(pool, settings.timezone)
         client = await temporal.connect(settings, wait_s=60)
         activities = await compose(settings, pool, client, redact, stack)
-        if not settings.gateway_url:
+        if settings.gateway_url:
+            tidying = asyncio.create_task(_keep_tidy(activities, settings.retention_days))
+            stack.callback(tidying.cancel)
+        else:
             await seed(client, settings, SystemClock().now())
         for worker in workers(client, activities, settings):
             await stack.enter_async_context(worker)
@@ -66,6 +70,16 @@ async def run(settings: Settings) -> None:
             "ready", sessions=settings.max_sessions, dry_run=settings.dry_run, scripted=settings.scripted
         )
         await stop.wait()
+
+
+async def _keep_tidy(activities: Activities, retention_days: int) -> None:
+    """The schedule of the upkeep is served where the watching is done, which does not reach this machine's disk."""
+    while True:
+        try:
+            await activities.upkeep.tidy_here(retention_days)
+        except (TiercelError, OSError) as e:
+            logs.logger("worker").warning("not tidied now, again later", error=str(e)[:300])
+        await asyncio.sleep(UPKEEP_EVERY.total_seconds())
 
 
 def workers(client: Client, activities: Activities, settings: Settings) -> tuple[Worker, ...]:

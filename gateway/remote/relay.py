@@ -25,6 +25,7 @@ log = structlog.get_logger("gateway.relay")
 PATIENCE_S = 10.0  # a gateway that restarts is waited for
 PAUSE_S = 0.2
 MAX_CONNECTIONS = 64
+LAST_WORDS_S = 30.0
 _CHUNK = 1 << 16
 
 
@@ -44,7 +45,7 @@ class FarDoors:
         self._far = far
         self._led: dict[SessionId, _Led] = {}
         self._lock = asyncio.Lock()
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking: dict[SessionId, asyncio.Task[None]] = {}
 
     def sessions(self) -> tuple[SessionId, ...]:
         """The sessions whose doors lead on from here."""
@@ -151,11 +152,11 @@ class FarDoors:
 
     def _ask_why(self, led: _Led) -> None:
         """It hung up. If the session's bait was seen, the worker here must know: it ends the session."""
-        if self._asking:
+        session = led.door.session
+        if session in self._asking:
             return
-        task = asyncio.create_task(self._bait(led))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        self._asking[session] = asyncio.create_task(self._bait(led))
+        self._asking[session].add_done_callback(lambda _: self._asking.pop(session, None))
 
     async def _bait(self, led: _Led) -> None:
         with contextlib.suppress(TiercelError):
@@ -174,8 +175,9 @@ async def _both_ways(near: Way, far: Way) -> bool:
         for task in (up, down):
             task.cancel()
         await asyncio.gather(up, down, return_exceptions=True)
-        with contextlib.suppress(OSError):
-            await asyncio.wait_for(near[1].drain(), 1.0)
+        near[1].close()  # what was said last is still on its way
+        with contextlib.suppress(OSError, TimeoutError):
+            await asyncio.wait_for(near[1].wait_closed(), LAST_WORDS_S)
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -227,7 +227,8 @@ async def test_the_other_machines_socket_is_the_same_door(tmp_path: Path):
 
     async def model(request: web.Request) -> web.Response:
         seen.append({"headers": dict(request.headers), "body": await request.text()})
-        return web.json_response({"usage": {"input_tokens": 5, "output_tokens": 2}, "type": "message"})
+        said = {"usage": {"input_tokens": 5, "output_tokens": 2}, "type": "message", "long": "x" * 3_000_000}
+        return web.json_response(said)
 
     world, site = World(names={"good.example": ("93.184.216.34",)}), Site()
     server = await asyncio.start_server(site.serve, "127.0.0.1", 0)
@@ -246,6 +247,10 @@ async def test_the_other_machines_socket_is_the_same_door(tmp_path: Path):
             headers = {"x-api-key": "placeholder", "Proxy-Authorization": f"Bearer {token}", "Cookie": token}
             async with client.post("/model/v1/messages", json=ASK, headers=headers) as answer:
                 assert answer.status == 200
+                assert len((await answer.json())["long"]) == 3_000_000
+            last = headers | {"Connection": "close"}
+            async with client.post("/model/v1/messages", json=ASK, headers=last) as answer:
+                assert len((await answer.json())["long"]) == 3_000_000, "what was said last arrives"
             async with client.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}) as answer:
                 assert "act" in [t["name"] for t in (await answer.json())["result"]["tools"]]
             async with client.get("/docker/version") as answer:
@@ -263,7 +268,7 @@ async def test_the_other_machines_socket_is_the_same_door(tmp_path: Path):
         await room.written()
         assert seen[0]["headers"]["x-api-key"] == gateway.API_KEY.secret.get_secret_value()
         assert random_of(token)[4:] not in json.dumps(seen)
-        assert [c.session for c in room.records.calls] == [door.session]
+        assert [c.session for c in room.records.calls] == [door.session] * 2
         assert {t for a, t, _ in room.records.audits.values() if a == "egress.refused"} == {"evil.example:80"}
         assert await keeper.close(door.session)
         assert not door.folder.socket.exists()

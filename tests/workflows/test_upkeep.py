@@ -121,6 +121,35 @@ async def test_a_session_whose_workflow_is_gone_is_ended_and_its_door_closed(poo
     assert await UpkeepStore(pool).running_sessions() == ("alive",)
 
 
+async def test_a_machine_that_only_runs_sessions_tidies_its_own_disk_and_judges_no_workflow(
+    pool: Pool, world: World, tmp_path: Path
+) -> None:
+    order = SessionOrder(
+        session=SessionId("elsewhere"),
+        incident=IncidentId("inc_1"),
+        workflow_id="unknown here",
+        workflow_run_id="r",
+        tier=QUICK.tiers[0],
+    )
+    wall = Isolation(engine="process", isolated=True, how="")
+    await SessionStore(pool).session_started(order, wall, scripted=True, at=world.now())
+    for name in ("elsewhere", "old"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (0, 0))
+    doors = OpenDoors({"elsewhere", "forgotten"})
+
+    async def runs(_: str) -> bool:
+        raise AssertionError("not asked for here")
+
+    activities = UpkeepActivities(
+        UpkeepStore(pool), IncidentStore(pool), (), runs, world, doors, SessionFolders(tmp_path)
+    )
+    await activities.tidy_here(30)
+    assert doors.doors == {"elsewhere"}
+    assert [p.name for p in tmp_path.iterdir()] == ["elsewhere"]
+    assert await UpkeepStore(pool).running_sessions() == ("elsewhere",)
+
+
 async def test_folders_of_old_sessions_go_and_nothing_outside_of_them(tmp_path: Path) -> None:
     root, outside = tmp_path / "sessions", tmp_path / "outside"
     outside.mkdir()
