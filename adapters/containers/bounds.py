@@ -5,7 +5,7 @@ are measured here. The disk is always measured: no file system bounds a folder e
 """
 
 # pathlib costs more time than everything that happens here before the first model request.
-# ruff: noqa: PTH116, PTH119, PTH123, PTH208
+# ruff: noqa: PTH115, PTH116, PTH119, PTH123, PTH208
 
 import os
 import stat
@@ -17,6 +17,7 @@ from adapters.containers.output import MAX_STREAM_BYTES, Output
 from adapters.containers.spawn import Spec
 
 DISK_EVERY_S = 1.0
+TICK_S, SAMPLING_S = 0.5, 0.1  # how often to look; what is only measured grows by gigabytes in half a second
 LEAST_FREE_BYTES = 64 << 20  # as the supervisor: below it a session's host stops working: its database, its logs
 _ENTRY_BYTES = 4096  # what an empty file costs, about
 _SIGKILL_CODE = 137
@@ -31,6 +32,7 @@ class Bounds:
         self._spec, self._output = spec, output
         self._group = cgroup.of_container() if inside else group
         self._disk_at = 0.0
+        self.tick_s = TICK_S if self._group else SAMPLING_S
         self._how = "container" if inside else f"cgroup v{group.version}" if group else "sampled"
 
     @property
@@ -68,7 +70,8 @@ class Bounds:
         below = files.descendants(os.getpid())
         if len(below) > self._spec.pids:  # first: a fork bomb takes much memory too
             return "pids", f"had {len(below)} processes of {self._spec.pids}"
-        used = sum(_memory_bytes(pid) for pid in below)
+        anonymous, mapped = (sum(found) for found in zip((0, 0), *map(_memory_bytes, below), strict=True))
+        used = anonymous + max(mapped, sum(_nameless_bytes(below, in_memory=True).values()))
         if used > self._spec.memory_bytes:
             return "oom", f"used {used >> 20} MB of {self._spec.memory_bytes >> 20} MB"
         return None
@@ -93,7 +96,7 @@ class Bounds:
             used = folder_bytes(self._spec.writable, most)
         except PermissionError as e:
             return "disk", f"it made a folder that cannot be measured ({os.path.basename(e.filename)})"
-        used += _deleted_bytes(self._pids())
+        used += sum(_nameless_bytes(self._pids(), in_memory=False).values())
         return ("disk", f"it wrote more than {most >> 20} MB") if used > most else None
 
     def _pids(self) -> list[int]:
@@ -122,8 +125,11 @@ def folder_bytes(paths: list[str], most: int) -> int:
     return used
 
 
-def _deleted_bytes(pids: list[int]) -> int:
-    """Bytes of files without a name that `pids` hold open. What cannot be seen, the free space of the disk bounds."""
+def _nameless_bytes(pids: list[int], *, in_memory: bool) -> dict[tuple[int, int], int]:
+    """Bytes of each file without a name that `pids` hold open: those that are memory only, or those on a disk.
+
+    What cannot be seen, the free space of the disk bounds.
+    """
     found: dict[tuple[int, int], int] = {}
     for pid in pids:
         try:
@@ -135,15 +141,27 @@ def _deleted_bytes(pids: list[int]) -> int:
                 seen = os.stat(f"/proc/{pid}/fd/{number}")
             except OSError:
                 continue
-            if seen.st_nlink == 0 and stat.S_ISREG(seen.st_mode):
+            if seen.st_nlink == 0 and stat.S_ISREG(seen.st_mode) and _in_memory(pid, number) == in_memory:
                 found[seen.st_dev, seen.st_ino] = seen.st_blocks * 512
-    return sum(found.values())
+    return found
 
 
-def _memory_bytes(pid: int) -> int:
-    """Memory that belongs to `pid` alone or is shared and writable; the mapped binary does not count."""
+def _in_memory(pid: int, number: str) -> bool:
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{number}").startswith("/memfd:")
+    except OSError:
+        return False
+
+
+def _memory_bytes(pid: int) -> tuple[int, int]:
+    """Memory that belongs to `pid` alone, and what it shares and may write; the mapped binary does not count."""
+    found = {b"RssAnon:": 0, b"RssShmem:": 0}
     try:
         with open(f"/proc/{pid}/status", "rb") as f:
-            return sum(int(line.split()[1]) << 10 for line in f if line.startswith((b"RssAnon:", b"RssShmem:")))
+            for line in f:
+                name = line.split(None, 1)[0] if line.strip() else b""
+                if name in found:
+                    found[name] = int(line.split()[1]) << 10
     except (FileNotFoundError, ProcessLookupError):
-        return 0
+        return 0, 0
+    return found[b"RssAnon:"], found[b"RssShmem:"]

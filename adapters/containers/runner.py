@@ -18,12 +18,12 @@ import time
 from collections.abc import Callable
 
 from adapters.containers import cgroup, files, rules
+from adapters.containers.bounds import TICK_S as TICK_S  # noqa: PLC0414 - what waits for us keeps this time, too
 from adapters.containers.bounds import Bounds
 from adapters.containers.cgroup import Group
 from adapters.containers.output import Output
 from adapters.containers.spawn import Spawned, Spec, bound_files, spawn
 
-TICK_S = 0.5
 GRACE_S = 3.0
 _DRAIN_S = 10.0
 _SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
@@ -181,7 +181,7 @@ class Runner:
                 self._kill_all()
                 self._status = _SIGKILL_CODE
                 break
-            woken = signal.sigtimedwait(_SIGNALS, TICK_S)
+            woken = signal.sigtimedwait(_SIGNALS, bounds.tick_s)
             self._asked = self._asked or (woken is not None and woken.si_signo == signal.SIGTERM)
         if self._stopping:
             return self._status, self._stopping.reason, self._stopping.detail

@@ -42,6 +42,11 @@ class Bomb(NamedTuple):
 
 BOMBS = (
     Bomb("memory", PY.format('x = [bytearray(b"x" * (8 << 20)) for _ in range(60)]; import time; time.sleep(60)'), "oom", "ran out of memory"),
+    Bomb("memory: two gigabytes at once", PY.format('x = b"x" * (2 << 30); import time; time.sleep(60)'), "oom", "ran out of memory"),
+    Bomb("memory: by many, each within the limit", PY.format(
+        'import os, sys, time\nfor _ in range(6):\n if not os.fork(): x = b"x" * (40 << 20); time.sleep(60)\nsys.exit(os.wait()[1] != 0)'), "oom", "ran out of memory"),
+    Bomb("memory: files that are on no disk", PY.format(
+        'import os, time\nf = os.memfd_create("x")\nfor _ in range(300): os.write(f, bytes(1 << 20))\ntime.sleep(60)'), "oom", "ran out of memory"),
     Bomb("forks that end when refused", "i=0; while [ $i -lt 90 ]; do sleep MARK & i=$((i+1)); done; wait", "pids", "more processes"),
     Bomb("forks that never give up", PY.format(
         "import os\nwhile True:\n try:\n  if not os.fork():\n   while True: pass\n except OSError: pass"), "pids", "more processes"),
