@@ -203,7 +203,7 @@ class Settings(BaseModel):
     )
     gateway_url: str = Field(
         default="",
-        description="https://name:port of the gateway with the credential; this machine then only runs sessions for it",
+        description="Address (https, name and port) of the gateway with the credential; this machine then only runs its sessions",
     )
     gateway_ca: Path | None = Field(
         default=None, description="Certificate to trust at that address, PEM; empty: those that the system trusts"

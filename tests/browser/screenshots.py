@@ -32,14 +32,14 @@ PAGES = {
     "approvals": "/approvals",
     "runs": "/runs",
     "events": "/events",
+    "memories": "/memories",
+    "memory": "/memories/mem_seed_0",
     "schedules": "/schedules",
     "backfill": "/schedules/patrol/backfill",
     "services": "/services",
     "services-90-days": "/services?bars=90d",
     "service": "/services/local/blog",
     "cooldowns": "/cooldowns",
-    "memories": "/memories",
-    "memory": "/memories/mem_seed_0",
     "audit": "/audit",
     "costs": "/costs",
     "budgets": "/budgets",
@@ -51,7 +51,11 @@ PAGES = {
     "about": "/about",
     "nothing": "/nothing",
 }
-FOLDED = {"change": ("/approvals", "#main .change > summary"), "audit-filter": ("/audit#find", "")}
+FOLDED = {
+    "change": ("/approvals/apr_postgres_restart/preview?instead=restart+local/blog", ""),
+    "users-places": ("/users", "#main article summary"),
+    "audit-filter": ("/audit#find", ""),
+}
 
 
 async def settled(page: Page, url: str, *, whole: bool = True) -> None:

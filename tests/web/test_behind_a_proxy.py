@@ -151,7 +151,7 @@ def addresses(house: WholeHouse) -> dict[str, str]:
     assert house.approval is not None
     filled = {
         "incident": REPAIRED, "approval": house.approval.id, "node": "local", "name": "blog", "schedule": "patrol",
-        "token": "tal_unknown",
+        "token": "tal_unknown", "memory": "mem_seed_0",
     }  # fmt: skip
     skipped = {"static_show", "echo_stream", "session_stream", "session_lines", "session_text", "events_stream"}
     return {

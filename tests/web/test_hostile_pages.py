@@ -21,7 +21,9 @@ from domain.incident import Alert, IncidentState, Trigger
 from domain.inventory import Inventory, Service, ServiceKind
 from domain.memory import Learned, Memory, MemoryCategory, MemoryRule
 from domain.notice import Delivery
+from domain.people import Role
 from domain.session import OutputLine, SessionStatus, TierReport
+from tests.support.accounts import PASSWORD, account
 from tests.support.browser import Dashboard
 from tests.support.record import (
     WALLED,
@@ -35,6 +37,7 @@ from tests.support.record import (
     an_order,
     an_outcome,
 )
+from web.services.logins import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,7 +51,7 @@ SERVICE, INCIDENT, SESSION = ServiceId("evil/one"), IncidentId("inc_evil_1"), Se
 BAIT = IncidentId("inc_evil_bait")  # about the session of the other one
 PAGES = (
     "/", "/incidents", f"/incidents/{INCIDENT}", f"/incidents/{BAIT}", "/runs", "/events?kind=incident&kind=action&kind=notice&kind=note&kind=probe&kind=approval",
-    "/approvals", "/approvals/apr_evil_1", "/services", f"/services/{SERVICE}", "/services?tag=x", "/cooldowns", "/audit", "/costs", "/budgets", "/runs/new",
+    "/approvals", "/approvals/apr_evil_1", "/approvals/apr_evil_1/preview?instead=%3Cb+data-hostile%3E+%3Cb+data-hostile%3E", "/approvals/apr_evil_1/preview?instead=restart+evil/one&stop_wait_s=%22%3E%3Cimg%3E", "/users", "/services", f"/services/{SERVICE}", "/services?tag=x", "/cooldowns", "/audit", "/costs", "/budgets", "/runs/new",
     "/memories", "/memories/mem_evil", "/memories?state=forgotten", "/memories?q=%3Cb+data-hostile%3E&service=%22%3E%3Cb+data-hostile%3E",
     "/services?q=%3Cb+data-hostile%3E", "/runs?service=%3Cb+data-hostile%3E&node=%22%3E%3Cb+data-hostile%3E", "/audit?actor=%3Cscript%3Ewindow.hacked%3D3%3C/script%3E",
     "/events?since=%3Cb+data-hostile%3E", "/settings",
@@ -64,6 +67,13 @@ async def _about_its_session(store: IncidentStore, alert: Alert) -> None:
     granted = Granted(agent=BAD, tools=("Read", "probe"), withheld={"act": BAD, "sql_read": "not here"})
     told = granted.model_dump(mode="json")
     await store.audit("evil-tools", alert.at, "session", SESSION, "session.tools", BAD, told)
+
+
+async def logged_in(house: Dashboard) -> None:
+    """Somebody whose browser and address are made of the words."""
+    await account(house, "mallory", Role.ADMIN)
+    entry = await house.site.logins.login("mallory", PASSWORD, Visitor(address=BAD, user_agent=BAD))
+    assert entry.accepted
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -145,6 +155,7 @@ async def evil(house: Dashboard) -> AsyncIterator[Dashboard]:
     await NoticeStore(house.pool).save_delivery(
         a_notice(key="evil", title=BAD, body=BAD, incident=INCIDENT), delivery, now
     )
+    await logged_in(house)
     yield house
 
 

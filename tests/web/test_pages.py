@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGES = (
     "/", "/incidents", "/incidents?state=live", "/incidents/inc_5a77d0e9-blog-0004", "/incidents/inc_7f3a01c2-blog-0001", "/incidents/inc_90be77aa-paperless",
-    "/incidents/inc_11c09e55-redis-002", "/incidents/inc_c4d2210b-postgres", "/approvals", "/approvals?state=expired", "/services", "/services/local/blog", "/services/nas/backup", "/services?bars=90d&state=unstable", "/services/local/blog?bars=7d", "/cooldowns", "/memories", "/memories?state=forgotten", "/memories?service=general", "/memories/mem_seed_0", "/memories/mem_seed_1", "/runs", "/runs?status=waiting", "/events", "/events?kind=probe&kind=patrol", "/audit", "/audit?target=local/postgres", "/costs", "/budgets", "/costs?by=service&month=2026-01", "/settings", "/settings?changed=yes", "/runs/new", "/about",
+    "/incidents/inc_11c09e55-redis-002", "/incidents/inc_c4d2210b-postgres", "/approvals", "/approvals?state=expired", "/approvals/apr_postgres_restart", "/approvals/apr_postgres_restart/preview?instead=restart+local/blog", "/services", "/services/local/blog", "/services/nas/backup", "/services?bars=90d&state=unstable", "/services/local/blog?bars=7d", "/cooldowns", "/memories", "/memories?state=forgotten", "/memories?service=general", "/memories/mem_seed_0", "/memories/mem_seed_1", "/runs", "/runs?status=waiting", "/events", "/events?kind=probe&kind=patrol", "/audit", "/audit?target=local/postgres", "/costs", "/budgets", "/costs?by=service&month=2026-01", "/settings", "/settings?changed=yes", "/runs/new", "/about",
 )  # fmt: skip
 
 

@@ -252,7 +252,7 @@ async def test_allowing_what_may_do_harm_asks_for_the_password_again_and_denying
     ):
         assert answer.status == away
     assert (await send(decision="deny"))[0] == away
-    assert (await send(decision="change", instead="start local/postgres"))[0] == away  # low risk
+    assert (await send(decision="change", instead="restart local/blog"))[0] == away  # low risk
     assert (await send(decision="approve", password_again=PASSWORD))[0] == away
     assert (await send(decision="approve"))[0] == away  # and for ten minutes it is not asked again
 
