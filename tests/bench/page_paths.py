@@ -57,15 +57,16 @@ def whole_log_paths(size: int) -> dict[str, str]:
 def paths(size: int, middle: datetime, waiting: str) -> dict[str, str]:
     """Every page that reads the record; `middle` is in the middle of every list, `waiting` is an open approval."""
     after = f"{middle:%Y%m%dT%H%M%S.%f}~"
+    filled = middle + timedelta(hours=1, minutes=size // 2)  # a kept record is older than now
     return {
         **_incident_paths(size, after),
         **log_paths(size),
-        **_run_paths(after),
-        **_event_paths(after),
+        **_run_paths(after, filled),
+        **_event_paths(after, filled),
         **_service_paths(),
-        **_memory_paths(middle + timedelta(hours=1, minutes=size // 2)),
+        **_memory_paths(filled),
         **_approval_paths(after, waiting),
-        **_audit_paths(after),
+        **_audit_paths(after, filled),
         **_other_paths(),
     }
 
@@ -88,7 +89,11 @@ def _incident_paths(size: int, after: str) -> dict[str, str]:
     }
 
 
-def _run_paths(after: str) -> dict[str, str]:
+def _since(filled: datetime, hours: int) -> str:
+    return f"since={filled - timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _run_paths(after: str, filled: datetime) -> dict[str, str]:
     return {
         "runs": "/runs",
         "runs, waiting": "/runs?status=waiting",
@@ -101,7 +106,7 @@ def _run_paths(after: str) -> dict[str, str]:
         "runs, trigger and node that never meet": "/runs?trigger=alert&node=nas",
         "runs, one node": "/runs?node=nas",
         "runs, no node": "/runs?node=none",
-        "runs, the last day": "/runs?since=24h",
+        "runs, the last day": f"/runs?{_since(filled, 24)}",
         "runs, from the middle": f"/runs?after={after}inc",
         "runs as JSON": "/runs.json",
         "runs as CSV, rare trigger": "/runs.csv?trigger=look",
@@ -109,7 +114,7 @@ def _run_paths(after: str) -> dict[str, str]:
     }
 
 
-def _event_paths(after: str) -> dict[str, str]:
+def _event_paths(after: str, filled: datetime) -> dict[str, str]:
     every = "&".join(
         f"kind={kind}" for kind in ("incident", "session", "action", "approval", "notice", "note", "patrol", "probe")
     )
@@ -122,7 +127,7 @@ def _event_paths(after: str) -> dict[str, str]:
         "events, every kind of one service": f"/events?{every}&service=nas/backup",
         "events, a service without any": "/events?service=local/nothing",
         "events as JSON": "/events.json",
-        "events as CSV, the last 2 hours": "/events.csv?since=2h",
+        "events as CSV, the last 2 hours": f"/events.csv?{_since(filled, 2)}",
     }
 
 
@@ -174,7 +179,7 @@ def _approval_paths(after: str, waiting: str) -> dict[str, str]:
     }
 
 
-def _audit_paths(after: str) -> dict[str, str]:
+def _audit_paths(after: str, filled: datetime) -> dict[str, str]:
     return {
         "audit": "/audit",
         "audit, one target": "/audit?target=local/rare",
@@ -188,7 +193,7 @@ def _audit_paths(after: str) -> dict[str, str]:
         "audit, kind and action": "/audit?actor_kind=session&action=action.refused",
         "audit, kind and action that never meet": "/audit?actor_kind=system&action=action.asked",
         "audit, target and action that never meet": "/audit?target=local/rare&action=ledger.snooze",
-        "audit, the last hour": "/audit?since=1h",
+        "audit, the last hour": f"/audit?{_since(filled, 1)}",
         "audit as JSON": "/audit.json",
         "audit as CSV, one actor": "/audit.csv?actor=rare",
         "audit as JSON lines, one actor": "/audit.jsonl?actor=rare",
