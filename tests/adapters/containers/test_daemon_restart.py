@@ -9,13 +9,17 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from adapters.containers import spares
 from adapters.containers.container import ContainerEngine
+from adapters.containers.keeper import SpareKeeper, Wanted
 from config.settings import Settings
 from domain.errors import TransientError
 from domain.ports import Handle
+from domain.session import Limits
 from tests.adapters.containers.conftest import SHELL, Bench, docker_engine, processes_with
 
 __all__ = ["docker_engine"]
@@ -107,6 +111,10 @@ def boxed(daemon: Daemon, docker_engine: Settings, tmp_path: Path) -> Bench:
     return Bench(make(), sessions, make)
 
 
+async def _wanted() -> Wanted:
+    return Wanted(limits=Limits())
+
+
 async def _without_an_engine(bench: Bench, handle: Handle) -> None:
     """What a worker hears meanwhile: try again, never an end."""
     with pytest.raises(TransientError, match="does not answer"):
@@ -123,6 +131,8 @@ async def test_a_session_that_goes_down_with_its_engine_is_resumed_once(
     launch = boxed.launch(f"echo effect >>done; cat done; sleep {mark}")
     handle = await boxed.engine.start_or_attach(launch)
     await boxed.until(handle, b"effect")
+    keeper = SpareKeeper(cast("ContainerEngine", boxed.engine), boxed.sessions, 1, _wanted)
+    assert await keeper.keep(1) == 1
     await asyncio.to_thread(daemon.end, signum)
     if signum == signal.SIGKILL:
         await _without_an_engine(boxed, handle)
@@ -137,6 +147,11 @@ async def test_a_session_that_goes_down_with_its_engine_is_resumed_once(
     second = await boxed.engine.start_or_attach(resumed)
     assert (await boxed.end(second)).code == 0
     assert await boxed.output(second) == b"effect\n"
+    assert [folder for folder in spares.all_of(boxed.sessions) if spares.waiting(folder)] == []
+    fresh = boxed.launch("echo cold")
+    assert (await boxed.end(await boxed.engine.start_or_attach(fresh))).code == 0
+    await keeper.keep(0)
+    assert spares.all_of(boxed.sessions) == []
     await boxed.make().sweep(frozenset())
     assert daemon.docker("ps", "-aq").stdout == ""
 
