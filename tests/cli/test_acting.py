@@ -137,3 +137,19 @@ async def test_snooze_maintenance_and_reset_reach_the_ledger_under_any_spelling(
     blank = await tiercel("cooldown", "reset", "web", "-r", "  ")
     assert blank.code == Exit.REFUSED
     assert "Say why" in blank.out
+
+
+async def test_all_sessions_are_paused_and_resumed_with_a_reason(at_work: tuple[Room, Shell]) -> None:
+    room, tiercel = at_work
+    room.scripts[1] = healthy
+    assert (await tiercel("budget", "pause", "--reason", " ")).code == Exit.REFUSED
+    paused = await tiercel("budget", "pause", "--reason", "on holiday")
+    assert (paused.code, "paused" in paused.out) == (Exit.OK, True)
+    assert (await tiercel("budget", "pause", "--reason", "again")).code == Exit.REFUSED
+    shown = await tiercel("budget")
+    assert "none; set TIERCEL_BUDGET_DAY_USD" in shown.out
+    assert "on holiday" in shown.err
+    said = await tiercel("run", "is it well?", "--wait", "--timeout", "60", "-o", "json")
+    assert room.orders == [], f"no session began: {said.out}"
+    assert (await tiercel("budget", "resume", "--reason", "back")).code == Exit.OK
+    assert (await tiercel("run", "is it well?", "--wait", "--timeout", "60")).code == Exit.OK

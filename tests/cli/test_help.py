@@ -17,7 +17,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 ALL = commands(typer.main.get_command(app))
-PLAIN = {(), ("up",), ("demo",), ("services",), ("show",), ("cooldown",), ("schedules",), ("user",), ("key",), ("memory",), ("notify",), ("db",), ("image",), ("config",),
+PLAIN = {(), ("up",), ("demo",), ("services",), ("show",), ("cooldown",), ("schedules",), ("budget",), ("user",), ("key",), ("memory",), ("notify",), ("db",), ("image",), ("config",),
          ("notify", "test"), ("db", "migrate"), ("image", "build")}  # nothing to spell out  # fmt: skip
 
 

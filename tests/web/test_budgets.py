@@ -7,12 +7,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser
 
 from adapters.database.budget import BudgetStore
 from adapters.database.model_calls import ModelCallStore
 from adapters.database.pool import Pool
 from domain.budget import BudgetNote, Reservation
 from domain.ids import IncidentId, SessionId
+from tests.support.axe import complaints
 from tests.support.browser import dashboard, settings_for
 from tests.support.engine_room import engine_room
 from tests.support.postgres import TEMPLATE, TestServer
@@ -91,6 +93,22 @@ async def test_a_used_up_day_and_a_pause_say_what_to_do(record: Pool, tmp_path: 
     assert "&lt;b&gt;on holiday" in text
     assert "tiercel_budget_paused 1.0" in await page(record, tmp_path, "/metrics")
     await store.save_budget_note(BudgetNote(paused=False, reason="back", actor="alice"), NOW + timedelta(seconds=1))
+
+
+@pytest.mark.browser
+async def test_every_state_is_accessible_and_fits(record: Pool, chrome: Browser, tmp_path: Path):
+    found: list[str] = []
+    for limits in ({"budget_day_usd": 5.0, "budget_month_usd": 40.0}, {"budget_day_usd": 3.05}):
+        async with dashboard(record, settings_for(record.url, tmp_path, temporal_address=NOBODY, **limits)) as house:
+            for phone, dark in ((False, False), (True, True)):
+                page = await house.page(chrome, phone=phone, dark=dark)
+                await page.goto(f"{house.url}/budgets")
+                found += await complaints(page, f"/budgets with {limits}")
+                await page.get_by_role("button", name="Pause all sessions").click()
+                await page.get_by_role("dialog").get_by_label("Reason").press_sequentially("on holiday")
+                await page.keyboard.press("Escape")
+                await page.context.close()
+    assert found == []
 
 
 @pytest.mark.temporal
