@@ -1,5 +1,6 @@
 """Memories in the record: once per session, surer by incident, fading as the policy says, bounded."""
 
+import asyncio
 import random
 from datetime import datetime
 from typing import Any
@@ -151,3 +152,11 @@ async def test_the_list_is_filtered_and_paged(store: MemoryStore):
     rest = await store.list(MemoryFilter(service=APP), at(9), first.next, limit=3)
     assert [m.text[5] for m in (*first.rows, *rest.rows)] == ["3", "2", "1", "0"]
     assert rest.next == ""
+
+
+async def test_sessions_that_learn_the_same_at_the_same_moment_make_one_memory(store: MemoryStore):
+    sure = await asyncio.gather(*(learn(store, n, said(), when=at(0)) for n in range(6)))
+    assert sum(sure) == 6
+    (kept,) = await every(store)
+    assert kept.times == 6
+    assert kept.confidence <= 1
