@@ -109,7 +109,9 @@ class FarDoors:
                 return
             led.running.add(task)
             try:
-                await self._lead(led, (reader, writer))
+                # Only we end it, with its door. The server would report that as a fault.
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._lead(led, (reader, writer))
             finally:
                 led.running.discard(task)
                 writer.transport.abort()
