@@ -292,7 +292,8 @@ async def engine_room(
 ) -> AsyncGenerator[Room, None]:
     """Workers on all three queues, until the block ends. Real probes and real messages where they are given."""
     look: Prober = prober or world
-    room = Room(client, pool, world, UpdateSlots(Path(tempfile.mkdtemp(prefix="tiercel-slots-"))))
+    run = tempfile.TemporaryDirectory(prefix="tiercel-slots-")
+    room = Room(client, pool, world, UpdateSlots(Path(run.name)))
     await room.save_inventory()
     health, incidents, clock = HealthStore(pool), IncidentStore(pool), world
     records = RecordActivities(incidents, scripted=True)
@@ -335,7 +336,10 @@ async def engine_room(
             max_heartbeat_throttle_interval=timedelta(seconds=0.3),
         ),
     ):
-        yield room
+        try:
+            yield room
+        finally:
+            run.cleanup()
 
 
 def _runs(client: Client) -> Callable[[str], Awaitable[bool]]:
