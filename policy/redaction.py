@@ -22,6 +22,7 @@ _PATTERNS = tuple(
         r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
         r"\bAKIA[0-9A-Z]{16}\b",
         r"\btal_[A-Za-z0-9_-]{20,}",  # our own approval links
+        r"\btcl_[0-9a-f]{10}_[A-Za-z0-9-]{20,}",  # our own keys; lists show what stands before the second "_"
         r"\btds_[A-Za-z0-9_-]{20,}",  # our own tokens of remote sessions
         r"\beyJ[A-Za-z0-9_-]{10,2000}\.[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,}",
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
@@ -41,7 +42,7 @@ _URL_PASSWORD = re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://[^\s/:@\"'<>]{0,200}:)(
 
 # Each pattern needs one of these. Most lines hold none, and looking for them is ten times as fast.
 _HINTS = (
-    "sk-ant-", "tds_", "bearer", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "akia", "eyj", "-----begin", "://",
+    "sk-ant-", "tal_", "tcl_", "tds_", "bearer", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "akia", "eyj", "-----begin", "://",
     "password", "passwd", "secret", "token", "apikey", "api_key", "api-key", "authorization",
 )  # fmt: skip
 

@@ -89,6 +89,9 @@ def test_what_is_clean_stays_as_it_is(known: list[str], parts: list[str], text: 
         ("github_pat_" + "a" * 40, "a" * 40),
         ("glpat-" + "a" * 20, "a" * 20),
         ("xoxb-" + "1234567890-abc", "1234567890-abc"),
+        ("open /a/tal_" + "a" * 43, "a" * 43),
+        ("curl with tcl_0123456789_" + "a" * 43, "a" * 43),
+        ("s.tds_" + "a" * 43, "a" * 43),
         ("AKIA" + "ABCDEFGHIJKLMNOP", "ABCDEFGHIJKLMNOP"),
         ("eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "c2lnbmF0dXJl"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA PRIVATE KEY-----\n", "MIIEow"),
@@ -121,6 +124,7 @@ def test_what_looks_like_a_secret_is_removed_though_nobody_told_us(text: str, le
         "2026-03-01T12:00:00Z local/web: down since 4 min (pid 4711), restarted 2 of 2 times",
         "postgres://app@db.example:5432/app?sslmode=require",
         "session 6f1d3b1e-6a55-4c1c-9c0e-7469657263e1 ended: report",
+        "key tcl_0123456789 of anna was used",
     ],
 )
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
@@ -180,7 +184,7 @@ def test_text_that_only_pretends_to_begin_a_key_hides_no_whole_log() -> None:
 
 _LEAKS = (
     "sk-ant-api03-abcdefgh", "Bearer abcdefghijklmnop", "ghp_" + "a" * 24, "github_pat_" + "b" * 24, "glpat-" + "c" * 20, "AKIA" + "A" * 16,
-    "xoxb-1234567890a", "eyJhbGciOiJI.eyJzdWIiOiIx.abcdefghijk", "-----BEGIN RSA PRIVATE KEY-----", "PASSWORD=hunter22", "passwd: hunter22",
+    "tal_" + "d" * 24, "tcl_0123456789_" + "e" * 24, "tds_" + "f" * 24, "xoxb-1234567890a", "eyJhbGciOiJI.eyJzdWIiOiIx.abcdefghijk", "-----BEGIN RSA PRIVATE KEY-----", "PASSWORD=hunter22", "passwd: hunter22",
     "my_Secret='abcdef'", "token=abcdef", "API-KEY: abcdef", "apikey=abcdef", "x_api_key=abcdef", "Authorization: Basic abcdefg",
     "postgres://u:pass@h/x", "tokens=123456", "sk-ant", "://", "=", "\n", " ",
 )  # fmt: skip
