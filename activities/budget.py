@@ -1,5 +1,7 @@
 """The budget's own record, and the way for a session to reach the budget."""
 
+import asyncio
+import logging
 from zoneinfo import ZoneInfo
 
 from temporalio import activity
@@ -16,12 +18,14 @@ from domain.budget import (
     Window,
     WindowSpent,
 )
-from domain.errors import TransientError
+from domain.errors import FatalError, TransientError
 from domain.ids import SessionId, reservation_id
 from domain.ports import Budget, BudgetRecords, Clock, IncidentRecords, ModelRecords
 from domain.session import SessionOrder
 from domain.work import AuditEntry
 from policy import budget
+
+log = logging.getLogger(__name__)
 
 ENDS_AFTER_S = 300.0  # beyond a process's own time limit: the way to its start, and its end
 
@@ -101,30 +105,54 @@ class BudgetRecordActivities:
 class SessionMoney:
     """Takes the money of one process before it begins, and gives back what is left when it has ended."""
 
-    def __init__(self, ask: Budget, records: ModelRecords) -> None:
+    def __init__(self, ask: Budget, calls: ModelRecords, records: BudgetRecords, *, limited: bool) -> None:
+        """`limited`: whether there is a limit of a day or a month."""
         self._ask = ask
+        self._calls = calls
         self._records = records
+        self._limited = limited
+        self._promises: dict[str, asyncio.Task[None]] = {}
 
     async def reserve(self, order: SessionOrder) -> str:
-        """Why it may not begin, or "". Asking again for the same process is the same reservation."""
+        """Why it may not begin, or "". Asking again for the same process is the same reservation.
+
+        Without a limit only a pause can refuse, and that is in the record before whoever paused hears of it. So nobody
+        waits then: the promise is only made to be shown.
+        """
         # The money of a first process is its whole budget; looking would only cost time.
-        before = await self._records.spent(order.session) if order.attempt > 1 else 0.0
-        answer = await self._ask.reserve(
-            BudgetRequest(
-                id=reservation_id(order.session, order.attempt),
-                session=order.session,
-                incident=order.incident,
-                tier=order.tier.tier,
-                bound_usd=order.tier.budget_usd,
-                before_usd=before,
-                lasts_s=order.tier.timeout_s + ENDS_AFTER_S,
-            )
+        before = await self._calls.spent(order.session) if order.attempt > 1 else 0.0
+        request = BudgetRequest(
+            id=reservation_id(order.session, order.attempt),
+            session=order.session,
+            incident=order.incident,
+            tier=order.tier.tier,
+            bound_usd=order.tier.budget_usd,
+            before_usd=before,
+            lasts_s=order.tier.timeout_s + ENDS_AFTER_S,
         )
+        if not self._limited and not await self._paused():
+            self._promises[request.id] = asyncio.create_task(self._promise(request))
+            return ""
+        answer = await self._ask.reserve(request)
         return "" if answer.granted else answer.reason
+
+    async def _paused(self) -> bool:
+        note = await self._records.budget_note()
+        return note is not None and note.paused
+
+    async def _promise(self, request: BudgetRequest) -> None:
+        try:
+            await self._ask.reserve(request)
+        except (TransientError, FatalError) as e:
+            log.warning("a reservation is not shown: %s", e, extra={"session": request.session})
 
     async def settle(self, session: SessionId, attempt: int) -> None:
         """It has ended. Not told in time: the budget looks it up itself when the reservation runs out."""
+        reservation = reservation_id(session, attempt)
+        promise = self._promises.pop(reservation, None)
+        if promise is not None:
+            await promise  # told the other way round, it would stay open
         try:
-            await self._ask.settle(reservation_id(session, attempt))
+            await self._ask.settle(reservation)
         except TransientError as e:
             activity.logger.warning("a reservation could not be settled and ends by itself: %s", e)

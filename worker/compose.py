@@ -107,7 +107,12 @@ async def compose(
                 redact,
                 memories,
             ),
-            SessionMoney(TemporalBudget(client, slots), ModelCallStore(pool)),
+            SessionMoney(
+                TemporalBudget(client, slots),
+                ModelCallStore(pool),
+                BudgetStore(pool),
+                limited=settings.budget_limits.any,
+            ),
             session_settings,
             redact,
             telemetry.current_traceparent,

@@ -10,6 +10,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
+from activities.budget import SessionMoney
 from adapters.database.budget import BudgetStore
 from adapters.database.model_calls import ModelCallStore
 from adapters.database.pool import Pool
@@ -18,7 +19,8 @@ from domain.budget import BudgetLimits, BudgetNote, BudgetRequest
 from domain.errors import FatalError
 from domain.ids import BUDGET_WORKFLOW_ID, IncidentId, SessionId
 from domain.incident import IncidentState
-from tests.support.engine_room import Room, engine_room
+from domain.session import SessionOrder
+from tests.support.engine_room import TIERS, Room, engine_room
 from tests.support.record import a_call
 from tests.support.temporal import dev_server
 from tests.support.world import World
@@ -35,6 +37,17 @@ def wish(name: str, usd: float = 1.0, lasts_s: float = 600) -> BudgetRequest:
         tier=1,
         bound_usd=usd,
         lasts_s=lasts_s,
+    )
+
+
+def process(session: str, attempt: int) -> SessionOrder:
+    return SessionOrder(
+        session=SessionId(session),
+        incident=IncidentId("inc_1"),
+        workflow_id="w",
+        workflow_run_id="r",
+        tier=TIERS[0],
+        attempt=attempt,
     )
 
 
@@ -109,6 +122,29 @@ async def test_money_is_promised_once_given_back_and_stopped_by_a_person(pool: P
         assert (await budget.reserve(wish("c"))).granted, "what runs goes on"
         assert await budget.note(BudgetNote(paused=False, reason="back", actor="alice"))
         assert (await budget.reserve(wish("d", 0.1))).granted
+
+
+async def test_without_a_limit_only_a_pause_refuses_and_what_runs_is_shown_all_the_same(
+    pool: Pool, world: World
+) -> None:
+    async with dev_server() as (client, _), budget_of(client, pool, world) as (budget, room):
+        world.down.add("local/web")
+        assert await budget.note(BudgetNote(paused=True, reason="on holiday", actor="alice"))
+        view = await wait_for_state(await room.escalate(room.alert("local/web")), IncidentState.NEEDS_PERSON)
+        assert room.orders == [], "no session was begun"
+        assert "paused by alice: on holiday" in view.summary
+        assert "budget.refused" in await room.pool.scalars("audit_words")
+        assert await budget.note(BudgetNote(paused=False, reason="back", actor="alice"))
+
+        money = SessionMoney(budget, ModelCallStore(pool), BudgetStore(pool), limited=False)
+        assert [await money.reserve(order) for order in (process("s1", 1), process("s2", 2))] == ["", ""]
+        async with asyncio.timeout(20):
+            while set(await states(room)) != {"s1/1", "s2/2"}:
+                await asyncio.sleep(0.05)
+        assert set((await states(room)).values()) == {"reserved"}
+        assert await money.reserve(process("s3", 1)) == ""
+        await money.settle(SessionId("s3"), 1)  # at once: what was promised later must not stay open
+        assert (await states(room))["s3/1"] == "released"
 
 
 async def test_a_promise_whose_worker_died_ends_by_itself_and_a_lost_engine_forgets_no_open_one(
