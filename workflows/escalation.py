@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.records import RecordActivities
 from domain.action import ActionAnswer, ActionRequest, ActionState
@@ -91,7 +91,15 @@ class EscalationWorkflow:
         return self._case.closing is None and not self._case.gone
 
     async def _open(self, start: EscalationInput) -> None:
-        await workflow.execute_activity_method(RecordActivities.open_incident, self._case.opening(), **options.RECORD)
+        order = self._case.opening()
+        try:
+            await workflow.execute_local_activity_method(
+                RecordActivities.open_incident, order, **options.RECORD_AT_ONCE
+            )
+        except ActivityError as e:
+            if is_cancelled_exception(e):
+                raise
+            await workflow.execute_activity_method(RecordActivities.open_incident, order, **options.RECORD)
         # The look begins beside these lines of history: a person is waiting for it.
         self._clerk.state_meanwhile(
             IncidentState.OPEN,

@@ -49,6 +49,13 @@ BUDGET_RECORD: LocalOptions = {
     ),
 }
 
+# A person may wait for what follows this write. A record that does not answer at once is waited for as RECORD does.
+RECORD_AT_ONCE: LocalOptions = {
+    "start_to_close_timeout": timedelta(seconds=2),
+    "schedule_to_close_timeout": timedelta(seconds=3),
+    "retry_policy": RetryPolicy(maximum_attempts=1),
+}
+
 # Looking costs nothing but time.
 PROBE: Options = {
     "task_queue": TASK_QUEUE_PROBES,

@@ -4,25 +4,51 @@ import asyncio
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle
 
+from domain.incident import EscalationResult
 from tests.support.engine_room import Room
+from workflows.escalation import EscalationWorkflow
 
 pytestmark = [pytest.mark.postgres, pytest.mark.temporal]
 
 
-async def test_the_session_is_wanted_as_soon_as_the_incident_is_in_the_record(room: Room) -> None:
+async def scheduled(handle: WorkflowHandle[EscalationWorkflow, EscalationResult]) -> list[str]:
+    """The names of the activities so far."""
+    return [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        async for event in handle.fetch_history_events()
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    ]
+
+
+async def test_the_session_is_wanted_with_the_first_task_of_the_workflow(room: Room) -> None:
     handle = await room.escalate(room.alert(""), prompt="How are things?")
     await asyncio.wait_for(handle.result(), 30)
     before: list[str] = []
-    names: dict[int, str] = {}
+    tasks = 0
     async for event in handle.fetch_history_events():
+        if event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
+            before.append(event.marker_recorded_event_attributes.marker_name)
+        tasks += event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-            names[event.event_id] = event.activity_task_scheduled_event_attributes.activity_type.name
-            if names[event.event_id] == "run_session":
+            name = event.activity_task_scheduled_event_attributes.activity_type.name
+            if name == "run_session":
                 break
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-            before.append(names[event.activity_task_completed_event_attributes.scheduled_event_id])
-    assert before == ["open_incident"]
+    assert before == ["core_local_activity"], "the incident is in the record"
+    assert tasks == 1
+
+
+async def test_a_record_that_does_not_answer_at_once_is_waited_for(room: Room) -> None:
+    async with room.pool.connection() as held:
+        await held.execute("LOCK TABLE incident")
+        handle = await room.escalate(room.alert(""), prompt="How are things?")
+        async with asyncio.timeout(30):
+            while not (asked := await scheduled(handle)):
+                await asyncio.sleep(0.1)
+    assert asked == ["open_incident"]
+    await asyncio.wait_for(handle.result(), 30)
+    assert room.orders, "and then it goes on"
 
 
 async def test_what_is_written_beside_the_session_stays_in_order(room: Room) -> None:
