@@ -36,7 +36,8 @@ class CostChart:
 def cost_chart(costs: Costs) -> CostChart:
     """Heights are money, or tokens where no money was spent (a scripted model)."""
     tokens = costs.total.cost_usd == 0
-    highest = _round_up(max((_day(costs, day, tokens=tokens) for day in costs.days), default=0.0), whole=tokens)
+    days = (float(spent.tokens if tokens else spent.cost_usd) for spent in costs.by_day().values())
+    highest = _round_up(max(days, default=0.0), whole=tokens)
     step = (WIDTH - LEFT) / len(costs.days)
     pieces: list[Piece] = []
     places = {part: n for n, part in enumerate(costs.parts)}
@@ -76,10 +77,6 @@ def part_words(by: str, part: str) -> str:
     if by == "tier":
         return f"tier {part}" if part != "0" else "tier not known"
     return part or ("a look at everything" if by == "service" else "not known")
-
-
-def _day(costs: Costs, day: date, *, tokens: bool) -> float:
-    return float(sum((c.tokens if tokens else c.cost_usd) for c in costs.cells if c.day == day))
 
 
 def _axis(value: float, *, tokens: bool) -> str:

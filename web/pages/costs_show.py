@@ -14,7 +14,7 @@ from adapters.database.records import CostCell
 from web.cost_chart import SPLIT_WORDS, cost_chart, part_words
 from web.errors import PageError
 from web.pages._common import csv_rows, frame
-from web.services.costs import SPLITS, Costs, add
+from web.services.costs import SPLITS, Costs
 from web.site import site_of
 
 COLUMNS = ("day", "part", "calls", "scripted_calls", "tokens", "cost_usd")
@@ -29,7 +29,7 @@ async def handle(request: Request) -> Response:
         "chart": cost_chart(costs),
         "splits": SPLIT_WORDS,
         "part_words": partial(part_words, costs.by),
-        "days": [(day, add(c for c in costs.cells if c.day == day)) for day in reversed(costs.days)],
+        "days": list(reversed(costs.by_day().items())),
         "query": f"?by={costs.by}&month={costs.month:%Y-%m}",
     }
     context = await frame(request, "costs_show", "session", "incident", **view)

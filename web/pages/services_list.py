@@ -1,7 +1,7 @@
 """All watched services, worst first, with their bars; the same as JSON and as CSV."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
@@ -80,7 +80,7 @@ def _item(card: ServiceCard) -> dict[str, object]:
         {"at": b.at, "probes": b.total, "failed": b.failed, "failures": b.failures, "down_s": b.down_s}
         for b in card.bars.buckets
     ]
-    row = asdict(card.row)
+    row = {f.name: getattr(card.row, f.name) for f in fields(card.row)}
     more = dict(zip(COLUMNS, _cells(card), strict=True))
     slots = [s.model_dump(mode="json") for s in card.slots]
     return {

@@ -61,6 +61,13 @@ class Costs:
         """One part of the month."""
         return add(c for c in self.cells if c.part == part)
 
+    def by_day(self) -> dict[date, Spent]:
+        """All parts of each day together, oldest first."""
+        cells: dict[date, list[CostCell]] = {day: [] for day in self.days}
+        for cell in self.cells:
+            cells[cell.day].append(cell)
+        return {day: add(found) for day, found in cells.items()}
+
 
 def add(cells: Iterable[CostCell]) -> Spent:
     """Cells together."""

@@ -12,8 +12,9 @@ FROM (
       AND (%(node)s::text = '' OR s.node = %(node)s)
       AND (%(tag)s::text = '' OR s.spec -> 'tags' ? %(tag)s)
       AND (%(text)s::text = '' OR strpos(lower(s.id || ' ' || (s.spec ->> 'aliases') || ' ' || coalesce(h.summary, '')), %(text)s) > 0)
-      AND (%(unstable_since)s::timestamptz IS NULL OR EXISTS (
-          SELECT 1 FROM probe_slot WHERE service = s.id AND slot >= %(unstable_since)s AND fail > 0
+      -- LIMIT: one look per service. As EXISTS it becomes one walk through the bars of all services of all times.
+      AND (%(unstable_since)s::timestamptz IS NULL OR (
+          SELECT true FROM probe_slot WHERE service = s.id AND slot >= %(unstable_since)s AND fail > 0 LIMIT 1
       ))
       AND (%(after_rank)s::integer IS NULL
         OR (array_position(ARRAY['down', 'degraded', 'unknown', 'up'], coalesce(h.status, 'unknown')), s.id)
