@@ -20,7 +20,7 @@ DISK_EVERY_S = 1.0
 TICK_S, SAMPLING_S = 0.5, 0.1  # how often to look; what is only measured grows by gigabytes in half a second
 LEAST_FREE_BYTES = 64 << 20  # as the supervisor: below it a session's host stops working: its database, its logs
 _ENTRY_BYTES = 4096  # what an empty file costs, about
-_SIGKILL_CODE = 137
+_SIGKILL_CODE, _SIGXCPU_CODE = 137, 152
 MANY_REFUSALS = 500  # a program that gets no more processes gives up or waits; only a bomb goes on trying
 
 
@@ -58,6 +58,8 @@ class Bounds:
 
     def explained(self, code: int | None, reason: str, detail: str) -> tuple[str, str]:
         """The end's reason, now that it is down: what the kernel refused or killed may be why it failed."""
+        if reason == "exited" and code == _SIGXCPU_CODE and self._how == "sampled":
+            return "timeout", f"it used {self._spec.processor_s} s of processor time"
         if reason != "exited" or code == 0 or self._group is None:
             return reason, detail
         if self._group.starved():

@@ -5,6 +5,7 @@
 
 import base64
 import json
+import math
 import os
 import signal
 import sys
@@ -50,6 +51,11 @@ class Spec:
         self.rules_text = str(raw["rules_text"])
         self.bwrap = str(raw.get("bwrap", ""))
         self.bwrap_args = [str(part) for part in raw.get("bwrap_args", ())]
+
+    @property
+    def processor_s(self) -> int:
+        """What its processors give in its time, in whole seconds."""
+        return max(1, math.ceil(self.timeout_s * self.cpus))
 
     def path(self, name: str) -> str:
         """A file of this attempt."""
@@ -120,7 +126,7 @@ def _fork(spec: Spec, output: Output, group: Group | None, run: Callable[[], obj
         if group is not None:
             group.join()
         elif spec.mode != "inside":
-            _bound_memory(spec.memory_bytes + _RESERVED_BYTES)
+            bound_alone(spec.memory_bytes + _RESERVED_BYTES, spec.processor_s)
         _die_first()
         run()
     except BaseException as e:  # noqa: BLE001  a fork that failed to exec must end here, whatever happened
@@ -129,13 +135,24 @@ def _fork(spec: Spec, output: Output, group: Group | None, run: Callable[[], obj
         os._exit(127)
 
 
-def _bound_memory(most: int) -> None:
-    """Of each process: no single one may take the whole machine between two looks at what all of them use."""
+def bound_alone(memory_bytes: int, processor_s: int) -> None:
+    """What no control group bounds for all, bounded for each process, so that none may take the machine for itself.
+
+    Of memory between two looks at what all of them use; of processor time over its whole life (then SIGXCPU).
+    """
     import resource
 
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
+    _bound(resource.RLIMIT_DATA, memory_bytes, memory_bytes)
+    _bound(resource.RLIMIT_CPU, processor_s, processor_s + 1)  # who does not listen to SIGXCPU gets SIGKILL
+
+
+def _bound(what: int, soft: int, hard: int) -> None:
+    import resource
+
+    _, most = resource.getrlimit(what)
+    if most != resource.RLIM_INFINITY:
+        soft, hard = min(soft, most), min(hard, most)
+    resource.setrlimit(what, (soft, hard))
 
 
 def _die_first() -> None:

@@ -60,6 +60,7 @@ BOMBS = (
     Bomb("never ends after its result", f"echo '{RESULT}'; exec sleep MARK", "lingered", "all is well"),
     Bomb("never says anything", "exec sleep MARK", "silent", "said nothing for too long"),
     Bomb("takes too long", "while :; do echo working; sleep 0.1; done", "timeout", "used up its time", 1),
+    Bomb("processor time", PY.format("while True: pass"), "timeout", "used up its time", 1),
     Bomb("ignores SIGTERM, and so does its child", "trap '' TERM; (trap '' TERM; sleep MARK); sleep MARK", "timeout", "used up its time", 1),
     Bomb("orphan, forked twice", "(setsid sh -c 'trap \"\" TERM; sleep MARK &' &); sleep 0.3; exit 0", "exited", "without a result"),
 )  # fmt: skip
