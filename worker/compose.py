@@ -107,12 +107,7 @@ async def compose(
                 redact,
                 memories,
             ),
-            SessionMoney(
-                TemporalBudget(client, slots),
-                ModelCallStore(pool),
-                BudgetStore(pool),
-                limited=settings.budget_limits.any,
-            ),
+            _money(settings, pool, TemporalBudget(client, slots)),
             session_settings,
             redact,
             telemetry.current_traceparent,
@@ -132,6 +127,10 @@ async def compose(
         ),
         examinations=ExaminationActivities(PartsExaminer(settings, notifier, notices, doors_now, clock)),
     )
+
+
+def _money(settings: Settings, pool: Pool, budget: TemporalBudget) -> SessionMoney:
+    return SessionMoney(budget, ModelCallStore(pool), BudgetStore(pool), limited=settings.budget_limits.any)
 
 
 async def _engine(settings: Settings, health: HealthStore, stack: AsyncExitStack) -> Engine:
