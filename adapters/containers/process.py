@@ -19,7 +19,7 @@ _POLL_S = 0.02
 # Ends well only when the door listens on the sandbox's own loopback: 127.0.0.1:9000, as the kernel writes it.
 _PROBE = "for i in $(seq 200); do while read -r n local rest; do [ $local = 0100007F:2328 ] && exit 0; done </proc/net/tcp; sleep .01; done; exit 9"
 
-_MEASURED = "limits measured (this user may make no control group, so processor time is not bounded)"
+_MEASURED = "limits measured (this user may make no control group, so processor time is bounded for each process only)"
 
 
 class ProcessEngine:
