@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from zoneinfo import ZoneInfo
 
 from temporalio import activity
@@ -27,6 +28,7 @@ from policy import budget
 
 log = logging.getLogger(__name__)
 
+SHOWN_AFTER_S = 2.0  # a session that begins needs the processors itself
 ENDS_AFTER_S = 300.0  # beyond a process's own time limit: the way to its start, and its end
 
 
@@ -102,16 +104,44 @@ class BudgetRecordActivities:
         return note.model_copy(update={"at": now})
 
 
+class _Later:
+    """Something that is done in a while, unless it is not needed any more by then."""
+
+    def __init__(self, work: Callable[[], Coroutine[None, None, None]], after_s: float) -> None:
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(after_s, self._begin)
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._work())
+
+    async def begun(self) -> bool:
+        """Whether it was done; if it was begun, it is now. What was not begun will not be."""
+        self._timer.cancel()
+        if self._task is not None:
+            await self._task
+        return self._task is not None
+
+
 class SessionMoney:
     """Takes the money of one process before it begins, and gives back what is left when it has ended."""
 
-    def __init__(self, ask: Budget, calls: ModelRecords, records: BudgetRecords, *, limited: bool) -> None:
+    def __init__(
+        self,
+        ask: Budget,
+        calls: ModelRecords,
+        records: BudgetRecords,
+        *,
+        limited: bool,
+        shown_after_s: float = SHOWN_AFTER_S,
+    ) -> None:
         """`limited`: whether there is a limit of a day or a month."""
         self._ask = ask
         self._calls = calls
         self._records = records
         self._limited = limited
-        self._promises: dict[str, asyncio.Task[None]] = {}
+        self._shown_after_s = shown_after_s
+        self._promises: dict[str, _Later] = {}
 
     async def reserve(self, order: SessionOrder) -> str:
         """Why it may not begin, or "". Asking again for the same process is the same reservation.
@@ -131,7 +161,7 @@ class SessionMoney:
             lasts_s=order.tier.timeout_s + ENDS_AFTER_S,
         )
         if not self._limited and not await self._paused():
-            self._promises[request.id] = asyncio.create_task(self._promise(request))
+            self._promises[request.id] = _Later(lambda: self._promise(request), self._shown_after_s)
             return ""
         answer = await self._ask.reserve(request)
         return "" if answer.granted else answer.reason
@@ -150,8 +180,8 @@ class SessionMoney:
         """It has ended. Not told in time: the budget looks it up itself when the reservation runs out."""
         reservation = reservation_id(session, attempt)
         promise = self._promises.pop(reservation, None)
-        if promise is not None:
-            await promise  # told the other way round, it would stay open
+        if promise is not None and not await promise.begun():
+            return
         try:
             await self._ask.settle(reservation)
         except TransientError as e:

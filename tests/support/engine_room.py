@@ -301,7 +301,7 @@ async def engine_room(
     permits = PermitActivities(DirectLedger(client))
     budget_records = BudgetRecordActivities(BudgetStore(pool), incidents, limits, clock)
     budget = TemporalBudget(client, room.slots)
-    money = SessionMoney(budget, ModelCallStore(pool), BudgetStore(pool), limited=limits.any)
+    money = SessionMoney(budget, ModelCallStore(pool), BudgetStore(pool), limited=limits.any, shown_after_s=0)
     actions = ActionActivities(world, look, health, incidents, clock)
     notices = NoticeActivities(notifier or world, NoticeStore(pool), clock, LinkStore(pool), where)
     patrol = PatrolActivities(world, look, health, StubEscalations(room), clock)
