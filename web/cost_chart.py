@@ -14,19 +14,20 @@ SPLIT_WORDS = {"tier": "tier", "service": "service", "trigger": "reason to begin
 class Piece:
     """One part of one day."""
 
-    x: float
     y: float
-    width: float
     height: float
-    place: int  # its colour and pattern
+    path: str  # its rectangle as one attribute: a page has hundreds, and each attribute costs it time
     label: str
 
 
 @dataclass(frozen=True)
 class CostChart:
-    """What the template draws. `lines` are (y, text); `names` are (x, day of the month)."""
+    """What the template draws. `parts` are (place, its pieces): the place is its colour and pattern.
 
-    pieces: tuple[Piece, ...]
+    `lines` are (y, text); `names` are (x, day of the month).
+    """
+
+    parts: tuple[tuple[int, tuple[Piece, ...]], ...]
     lines: tuple[tuple[float, str], ...]
     names: tuple[tuple[float, str], ...]
     keys: tuple[tuple[int, str], ...]  # (place, part)
@@ -39,23 +40,23 @@ def cost_chart(costs: Costs) -> CostChart:
     days = (float(spent.tokens if tokens else spent.cost_usd) for spent in costs.by_day().values())
     highest = _round_up(max(days, default=0.0), whole=tokens)
     step = (WIDTH - LEFT) / len(costs.days)
-    pieces: list[Piece] = []
     places = {part: n for n, part in enumerate(costs.parts)}
+    parts: dict[int, list[Piece]] = {n: [] for n in places.values()}
     below: dict[date, float] = {}
+    names = {day: f"{day:%d %b}, " for day in costs.days}
+    said = {part: part_words(costs.by, part) for part in costs.parts}
+    left = {day: round(LEFT + n * step + 2, 1) for n, day in enumerate(costs.days)}
+    width = round(step - 4, 1)
     for cell in sorted(costs.cells, key=lambda c: (c.day, places[c.part])):
         value = cell.tokens if tokens else cell.cost_usd
         height = value / highest * (HEIGHT - TOP - BOTTOM) if highest else 0.0
-        base = below.get(cell.day, HEIGHT - BOTTOM)
-        below[cell.day] = base - height
-        x = LEFT + (cell.day - costs.month).days * step
-        label = f"{cell.day:%d %b}, {part_words(costs.by, cell.part)}: {money(cell.cost_usd)}, {thousands(cell.tokens)} tokens"
-        pieces.append(
-            Piece(
-                round(x + 2, 1), round(base - height, 1), round(step - 4, 1), round(height, 1), places[cell.part], label
-            )
-        )
+        top = below[cell.day] = below.get(cell.day, HEIGHT - BOTTOM) - height
+        y, height = round(top, 1), round(height, 1)
+        path = f"M{left[cell.day]} {y}h{width}v{height}h-{width}z"
+        label = f"{names[cell.day]}{said[cell.part]}: {money(cell.cost_usd)}, {thousands(cell.tokens)} tokens"
+        parts[places[cell.part]].append(Piece(y, height, path, label))
     return CostChart(
-        pieces=tuple(pieces),
+        parts=tuple((place, tuple(pieces)) for place, pieces in parts.items()),
         lines=tuple(
             (round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1), _axis(highest * share, tokens=tokens))
             for share in (0, 0.5, 1)
