@@ -192,7 +192,8 @@ async def test_the_audit_is_filtered_by_its_address(web: aiohttp.ClientSession):
     everything = [row["at"] for row in await audit(web, "")]
     assert everything == sorted(everything, reverse=True)
     assert {row["target"] for row in await audit(web, "?target=GHOST")} == {"local/blog"}  # an alias of the blog
-    assert {row["action"] for row in await audit(web, "?actor=ada")} == {"patrol.started"}
+    assert {row["action"] for row in await audit(web, "?actor=ada&target=patrol")} == {"patrol.started"}
+    assert {row["actor"] for row in await audit(web, "?actor=ada")} == {"ada"}
     assert await audit(web, "?actor=ada&target=local/blog") == []
     assert "No entry matches this filter" in await text_of(web, "/audit?actor=nobody")
     page = await text_of(web, "/audit?actor=dashboard+%28127.0.0.1%29")
