@@ -133,7 +133,7 @@ class DoorKeeper:
         found = self._open.get(session)
         if found is None or found.kept is None or not tokens.fits(token, found.kept, self._behind.clock.now()):
             return False
-        return await self.close(session)
+        return await self._close(session, found)
 
     async def close(self, session: SessionId) -> bool:
         """Stop serving and forget the door, and its token. False where there was none."""

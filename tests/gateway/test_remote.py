@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import os
 import ssl
 from datetime import timedelta
 from pathlib import Path
@@ -196,6 +197,19 @@ async def test_the_newest_opener_has_the_door_and_an_older_one_cannot_close_it(t
             assert answer.status == 404
         assert await entered.far.open(door.model_copy(update={"attempt": 2}), "")
         assert not door.folder.socket.exists()
+
+
+async def test_who_closes_while_another_machine_takes_the_door_over_does_not_close_it_to_that_one(tmp_path: Path):
+    async with gateway.room(tmp_path / "home") as room:
+        door, keeper = room.door(2), room.keeper
+        first = await keeper.open_remote(door, "", os.urandom)
+        # The taking over has begun, and waits for the disk, when the first one's word to close comes.
+        second, closed = await asyncio.gather(
+            keeper.open_remote(door, "", os.urandom), keeper.close_remote(door.session, first)
+        )
+        assert closed is False
+        assert keeper.enter(first) is None
+        assert keeper.enter(second) is not None
 
 
 async def test_only_a_hash_is_kept_and_the_next_gateway_knows_it(tmp_path: Path):
