@@ -186,7 +186,8 @@ def dismiss(folder: SessionFolder) -> bool:
     try:
         folder.attempt(1).rename(away)
     except FileNotFoundError:
-        if taken(folder):
+        # Whoever took it a moment ago has not said so yet, and everything of its session's still lies here.
+        if taken(folder) or (not away.exists() and age_s(folder) <= TAKING_S):
             return False
     except OSError:
         pass  # dismissed before, by somebody who was interrupted

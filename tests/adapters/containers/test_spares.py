@@ -16,6 +16,7 @@ from adapters.containers.container import ContainerEngine
 from adapters.containers.keeper import SpareKeeper, Wanted
 from adapters.containers.process import ProcessEngine
 from adapters.doors.paths import listen
+from domain.ids import SessionId
 from domain.ports import Launch, SessionFolder
 from domain.session import Limits
 from tests.adapters.containers.conftest import Bench
@@ -197,6 +198,35 @@ async def test_without_anybody_who_renews_its_lease_it_ends(make: Any, tmp_path:
     if identity.identity:
         with pytest.raises(NotFound):
             docker.from_env().containers.get(identity.identity)
+
+
+def _waits(sessions: Path) -> tuple[SessionFolder, int]:
+    """A spare without its runner, and the end of the pipe at which that would wait."""
+    folder = spares.make(sessions, f"{spares.PREFIX}x", os.geteuid())
+    spares.sign(folder, spares.Spare(name=folder.root.name, key="k"))
+    return folder, os.open(folder.attempt(1) / files.GO, os.O_RDWR | os.O_NONBLOCK)
+
+
+def test_who_ends_a_spare_leaves_it_to_whoever_took_it_a_moment_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, pipe = _waits(tmp_path)
+    mine = SessionFolder(root=tmp_path / "s")
+    launch = Launch(session=SessionId("s"), attempt=1, folder=mine, argv=(), env={}, prompt="", timeout_s=1)
+    assert spares.take(tmp_path, launch, "k")
+    assert spares.dismiss(folder) is False, "it is the session's, which has not written that down yet"
+    assert spares.wake(mine.attempt(1), "x")
+    monkeypatch.setattr(spares, "TAKING_S", -1.0)
+    assert spares.dismiss(folder) is True, "whoever took it died"
+    os.close(pipe)
+
+
+def test_who_ends_a_spare_goes_on_where_somebody_was_interrupted(tmp_path: Path) -> None:
+    folder, pipe = _waits(tmp_path)
+    assert spares.dismiss(folder) is True
+    assert os.read(pipe, 9) == b"\n"
+    assert spares.dismiss(folder) is True
+    os.close(pipe)
 
 
 async def test_only_one_worker_keeps_them(kept: Bench) -> None:
