@@ -103,6 +103,7 @@ class DoorKeeper:
             if known is not None and same and tokens.fits(token, known.kept, now):
                 await asyncio.to_thread(write_state, folder.root / STATE_FILE, door.model_dump_json())
                 known.session.door = door
+                known.session.tell_tools()
                 return ""
             fresh = tokens.make(door.session, random)
             ends_at = now + timedelta(seconds=min(door.timeout_s, LONGEST_S) + SLACK_S)
@@ -111,6 +112,7 @@ class DoorKeeper:
             await asyncio.to_thread(write_state, folder.root / TOKEN_FILE, kept.model_dump_json())
             await asyncio.to_thread(write_state, folder.root / STATE_FILE, door.model_dump_json())
             await self._serve_remote(door, kept)
+            self._open[door.session].session.tell_tools()
             return fresh
 
     def enter(self, token: str) -> Connections | None:

@@ -15,6 +15,7 @@ from aiohttp import web
 from activities.bait import SEEN
 from adapters.doors.paths import reachable
 from config.clock import SystemClock
+from domain.agent import Granted
 from domain.errors import ConfigurationError, TransientError
 from domain.ids import SessionId
 from domain.ports import Door, SessionFolder
@@ -289,6 +290,17 @@ async def test_the_other_machines_socket_is_the_same_door(tmp_path: Path):
         assert room.keeper.sessions() == ()
         assert not any(random_of(token)[4:].encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     server.close()
+
+
+async def test_which_tools_a_remote_session_was_given_and_why_not_the_others_is_written_down(tmp_path: Path):
+    async with gateway.room(tmp_path / "home") as room, entrance(room) as entered:
+        first = Granted(tools=("Grep", "probe"), withheld={"act": "act: only people"})
+        token = await entered.far.open(door := room.door(2, granted=first), "")
+        less = Granted(tools=("Grep",), withheld={"act": "act: only people", "probe": "probe: not here"})
+        assert await entered.far.open(door.model_copy(update={"granted": less}), token) == ""
+        await room.written()
+        told = audited(room, "session.tools")
+    assert [detail["withheld"] for _, detail in told] == [first.withheld, less.withheld]
 
 
 async def test_bait_that_is_carried_to_a_remote_door_is_told_to_the_machine_that_runs_the_session(tmp_path: Path):
