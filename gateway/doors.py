@@ -187,6 +187,7 @@ class DoorKeeper:
             return
         if known is not None:
             await known.end()
+            known.session.close()
             del self._open[door.session]
         # Readable for the session's own uid; the folder above is 0700, so only the bind mount leads here.
         door.folder.door.mkdir(mode=0o755, exist_ok=True)
@@ -202,6 +203,7 @@ class DoorKeeper:
         known = self._open.pop(door.session, None)
         if known is not None:
             await known.end()
+            known.session.close()
             door.folder.socket.unlink(missing_ok=True)
         made = await self._made(door)
         made.kept = kept

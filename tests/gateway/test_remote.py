@@ -213,6 +213,25 @@ async def test_who_closes_while_another_machine_takes_the_door_over_does_not_clo
         assert keeper.enter(second) is not None
 
 
+@pytest.mark.parametrize("then", ["another machine", "this machine"])
+async def test_what_was_looked_at_before_a_door_is_taken_over_stays_in_the_audit(tmp_path: Path, then: str):
+    async with gateway.room(tmp_path / "home") as room, entrance(room) as entered:
+        door = room.door(2)
+        token = await entered.far.open(door, "")
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "services", "arguments": {}}}
+        body = json.dumps(call).encode()
+        head = f"POST /mcp HTTP/1.1\r\nHost: door\r\nContent-Length: {len(body)}\r\n\r\n"
+        for _ in range(3):
+            assert b" 200 " in await entered.ask(token, head.encode() + body)
+        if then == "this machine":
+            await room.keeper.open(door)
+        else:
+            await entered.far.open(door, "")
+        await room.written()
+        looked = audited(room, "looked")
+    assert sum(int(str(detail["count"])) for _, detail in looked) == 3
+
+
 async def test_only_a_hash_is_kept_and_the_next_gateway_knows_it(tmp_path: Path):
     async with gateway.room(tmp_path / "home") as room:
         async with entrance(room) as entered:
