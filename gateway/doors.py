@@ -144,13 +144,13 @@ class DoorKeeper:
     async def _close(self, session: SessionId, only: _Open | None = None) -> bool:
         async with self._lock:
             found = self._open.get(session)
-            if found is None or (only is not None and found is not only):
+            if only is not None and found is not only:
+                return False
+            forget(self._sessions_dir, session)
+            if found is None:
                 return False
             del self._open[session]
-            folder = found.session.door.folder
-            for name in (STATE_FILE, TOKEN_FILE):
-                (folder.root / name).unlink(missing_ok=True)
-            folder.socket.unlink(missing_ok=True)
+            found.session.door.folder.socket.unlink(missing_ok=True)
             await found.end()
             found.session.close()
             return True
@@ -242,6 +242,13 @@ def check(sessions_dir: Path, door: Door) -> None:
         raise ConfigurationError(f"'{door.session[:80]}' cannot name a session: letters, digits, '-' and '_' only")
     if door.folder.root != expected or expected.is_symlink():
         raise ConfigurationError(f"the folder of session {door.session} must be {expected}, and a plain folder")
+
+
+def forget(sessions_dir: Path, session: SessionId) -> None:
+    """Let no later gateway open this door again, also where the one of now could not."""
+    if _SESSION.fullmatch(session):
+        for name in (STATE_FILE, TOKEN_FILE):
+            (sessions_dir / session / name).unlink(missing_ok=True)
 
 
 def _token_file(door: Door) -> Path:

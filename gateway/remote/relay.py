@@ -17,7 +17,7 @@ from adapters.doors.paths import listen
 from domain.errors import TiercelError
 from domain.ids import SessionId
 from domain.ports import Door
-from gateway.doors import STATE_FILE, check, write_state
+from gateway.doors import STATE_FILE, check, forget, write_state
 from gateway.remote.far import Far, TurnedAwayError, Way
 
 log = structlog.get_logger("gateway.relay")
@@ -70,10 +70,11 @@ class FarDoors:
         async with self._lock:
             led = self._led.get(session)
             if led is None:
+                forget(self._sessions_dir, session)
                 return False
             await self._far.close(session, led.token)
             del self._led[session]
-            (led.door.folder.root / STATE_FILE).unlink(missing_ok=True)
+            forget(self._sessions_dir, session)
             led.door.folder.socket.unlink(missing_ok=True)
             self._end(led)
             return True

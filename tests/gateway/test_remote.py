@@ -355,6 +355,27 @@ async def test_a_relay_that_starts_again_gets_new_tokens_for_its_doors(tmp_path:
         await again.stop()
 
 
+async def test_a_door_that_could_not_be_opened_again_and_is_closed_stays_closed(tmp_path: Path):
+    there = tmp_path / "there"
+    async with gateway.room(tmp_path / "home") as room, entrance(room) as entered:
+        door = at(there, room.door(2))
+        keeper = FarDoors(there / "sessions", entered.far)
+        await keeper.open(door)
+        await keeper.stop()
+        while_it_is_away = FarDoors(there / "sessions", Far("http://127.0.0.1:9", SECRET, None))
+        assert await while_it_is_away.reopen() == 0
+        await while_it_is_away.close(door.session)
+        after = FarDoors(there / "sessions", entered.far)
+        assert await after.reopen() == 0
+
+        await room.keeper.stop()
+        (room.home / "sessions" / door.session / "token.json").unlink()
+        next_one = DoorKeeper(room.home / "sessions", room.behind)
+        assert await next_one.reopen() == 0
+        assert await next_one.close(door.session) is False
+        assert list(room.home.rglob("session.json")) == []
+
+
 async def test_a_wrong_secret_an_unknown_certificate_and_a_gateway_that_is_away_say_what_to_do(tmp_path: Path):
     async with gateway.room(tmp_path / "home") as room, entrance(room, tls=True) as entered:
         door = room.door(2)
