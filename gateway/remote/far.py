@@ -127,6 +127,8 @@ class Far:
                 writer.transport.abort()
                 if isinstance(e, asyncio.IncompleteReadError):
                     raise ConnectionResetError("it hung up") from e
+                if isinstance(e, asyncio.LimitOverrunError):
+                    raise ConnectionRefusedError("this is no gateway") from e
                 raise
         if said.split(b" ")[1:2] == [b"200"]:
             return reader, writer

@@ -28,7 +28,7 @@ from gateway.remote.relay import FarDoors
 from tests.support import gateway
 from tests.support.gateway import Room
 from tests.support.outside import Site, World
-from tests.support.remote import SECRET, entrance
+from tests.support.remote import SECRET, entrance, no_gateway
 
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\n"
 ASK = {"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
@@ -388,6 +388,14 @@ async def test_a_wrong_secret_an_unknown_certificate_and_a_gateway_that_is_away_
         with pytest.raises(ConfigurationError, match="cannot name a session"):
             await entered.far.open(door.model_copy(update={"session": ".."}), "")
     assert entered.book.turned_away == 1
+
+
+async def test_what_is_no_gateway_and_talks_without_end_is_told_as_one_that_does_not_answer():
+    async with no_gateway() as port:
+        with pytest.raises(TransientError, match="does not answer"):
+            await Far(f"http://127.0.0.1:{port}", SECRET, None).known()
+        with pytest.raises(ConnectionRefusedError, match="no gateway"):
+            await Far(f"http://127.0.0.1:{port}", SECRET, None).door("a.b")
 
 
 @pytest.mark.parametrize(

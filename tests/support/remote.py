@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,24 @@ def settings_of(folder: Path, *, tls: bool, days: float = 1) -> tuple[Settings, 
         here |= {"gateway_cert": certificate, "gateway_cert_key": key}
         there |= {"gateway_ca": authority}
     return Settings.model_validate(here), Settings.model_validate(there)
+
+
+@asynccontextmanager
+async def no_gateway() -> AsyncGenerator[int]:
+    """A server that only talks, without ever ending its line. Yields its port."""
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while not writer.is_closing():
+                writer.write(b"x" * 65536)
+                await writer.drain()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", port := free_ports(1)[0])
+    try:
+        yield port
+    finally:
+        server.close()
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from domain.examination import Finding
 from tests.support import gateway
-from tests.support.remote import entrance, settings_of
+from tests.support.remote import entrance, no_gateway, settings_of
 from worker import doctor_remote
 from worker.up_endpoints import Endpoints, UpLock, write
 
@@ -52,3 +52,6 @@ async def test_the_other_gateway_knows_us_or_the_fix_is_named(tmp_path: Path):
         assert "TIERCEL_GATEWAY_CA" in only(await doctor_remote.other_gateway(unknown)).fix
     assert "does not answer" in only(await doctor_remote.other_gateway(there)).cause
     assert await doctor_remote.entrance(there) == []
+    async with no_gateway() as port:
+        elsewhere = there.model_copy(update={"gateway_url": f"http://127.0.0.1:{port}"})
+        assert "is no gateway" in only(await doctor_remote.other_gateway(elsewhere)).cause
