@@ -52,10 +52,12 @@ class LeaseKeeper:
         change = attempts.stat().st_mtime_ns
         if self._done.get(folder.name) == change:
             return 0
-        if _has_running(attempts):
+        found = list(attempts.iterdir())
+        if any(not (entry / files.EXIT).exists() for entry in found):
             _renew(SessionFolder(root=folder))
             return 1
-        self._done[folder.name] = change
+        if found:  # an empty one gets its first within the same tick of the file system's clock: no change to be seen
+            self._done[folder.name] = change
         return 0
 
 
@@ -65,10 +67,6 @@ def _folders(sessions_root: Path) -> list[Path]:
             return [Path(entry.path) for entry in entries if entry.is_dir()]
     except FileNotFoundError:
         return []
-
-
-def _has_running(attempts: Path) -> bool:
-    return any(not (entry / files.EXIT).exists() for entry in attempts.iterdir())
 
 
 def _renew(folder: SessionFolder) -> None:

@@ -49,6 +49,19 @@ def test_a_session_that_is_resumed_is_noticed(tmp_path: Path) -> None:
     assert renewed(lease)
 
 
+def test_a_session_that_begins_in_the_moment_of_a_look_is_noticed(tmp_path: Path) -> None:
+    """Kernels before 6.13 date changes by a clock of some milliseconds: two in one of its ticks look like one."""
+    keeper = LeaseKeeper()
+    attempts = tmp_path / "a" / "attempts"
+    attempts.mkdir(parents=True)
+    tick = attempts.stat().st_mtime_ns
+    assert keeper.renew(tmp_path) == 0
+    (attempts / "1").mkdir()
+    os.utime(attempts, ns=(tick, tick))
+    assert keeper.renew(tmp_path) == 1
+    assert renewed(tmp_path / "a" / files.LEASE)
+
+
 def test_a_folder_that_is_not_there_yet_is_no_fault(tmp_path: Path) -> None:
     assert LeaseKeeper().renew(tmp_path / "none") == 0
 
