@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from config.settings import Settings, variable_of
+from config.settings import Settings, load, variable_of
 from deploy.compose.select_packages import closure, entries
 from domain.engine import SEARCH_ATTRIBUTES
+from domain.errors import ConfigurationError
 from worker.main import GRACE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ NOT_PASSED = {
     "cache_dir", "commands_dir", "units_socket", "database_url", "temporal_source", "temporal_port", "temporal_ui_port",
     "claude_bin", "session_files", "docker_host", "log_time", "anthropic_api_key", "claude_oauth_token",
     "apprise_urls", "sources",
-    "gateway_listen", "gateway_cert", "gateway_cert_key", "gateway_secret", "gateway_url", "gateway_ca",
+    "gateway_url", "gateway_ca",  # a machine that only runs sessions needs none of the other containers
 }  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def test_every_setting_is_passed_or_left_out_on_purpose():
     passed = {k for name in ("gateway", "worker", "web") for k in SERVICES[name]["environment"]}
     own = {n for n in passed if n.startswith("TIERCEL_")}
     known = {variable_of(f): f for f in Settings.model_fields}
-    assert own <= set(known), "a setting that does not exist stops the start"
+    assert own <= {*known, *(f"{variable}_FILE" for variable in known)}, "a setting that does not exist stops the start"
     missing = {field for variable, field in known.items() if variable not in passed} - NOT_PASSED
     assert not missing, "add it to x-settings in docker-compose.yml, or to NOT_PASSED here"
 
@@ -100,6 +101,39 @@ def test_people_log_in_and_the_dashboard_stays_on_loopback_unless_somebody_says_
     environment = SERVICES["web"]["environment"]
     assert environment["TIERCEL_WEB_LOGIN"] == "${TIERCEL_WEB_LOGIN:-true}"
     assert environment["TIERCEL_WEB_HOST"] == "${TIERCEL_WEB_HOST:-127.0.0.1}"
+
+
+def _started(name: str, env: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The settings of a container, and what is mounted where, as compose would fill in `env`."""
+
+    def filled(text: object) -> str:
+        return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda m: env.get(m[1]) or m[2], str(text))
+
+    environment = {k: filled(v) for k, v in SERVICES[name]["environment"].items()}
+    mounts = dict(reversed(filled(mount).removesuffix(":ro").split(":")) for mount in SERVICES[name]["volumes"])
+    return load(environment | {"DATABASE_URL_FILE": ""}), mounts
+
+
+def test_other_machines_come_in_where_an_address_is_given_and_nowhere_else(tmp_path: Path):
+    for name in ("gateway", "worker", "web"):
+        assert _started(name, {})[0].entrance is None
+    secret = tmp_path / "secret"
+    secret.write_text("0123456789abcdef" * 2)
+    files = {"CERT": "/etc/tiercel/gateway.pem", "CERT_KEY": "/etc/tiercel/gateway.key", "SECRET_FILE": str(secret)}
+    env = {f"TIERCEL_GATEWAY_{name}": path for name, path in files.items()}
+    with pytest.raises(ConfigurationError, match="without TLS"):
+        _started("gateway", {"TIERCEL_GATEWAY_LISTEN": "192.168.1.10:9443"})
+    settings, mounts = _started("gateway", env | {"TIERCEL_GATEWAY_LISTEN": "192.168.1.10:9443"})
+    assert settings.entrance == ("192.168.1.10", 9443)
+    assert settings.shared_secret() == secret.read_text()
+    for path in (str(settings.gateway_cert), str(settings.gateway_cert_key), str(secret)):
+        assert mounts[path] == path
+    assert [source for source in _started("gateway", {})[1].values() if source == "/dev/null"] == ["/dev/null"] * 5
+
+
+def test_only_the_gateway_learns_the_secret_of_our_machines_and_its_key():
+    for given in ("TIERCEL_GATEWAY_SECRET", "TIERCEL_GATEWAY_CERT_KEY"):
+        assert {name for name, service in SERVICES.items() if given in yaml.dump(service)} == {"gateway"}
 
 
 def test_a_first_start_acts_on_nothing():
