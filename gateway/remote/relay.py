@@ -2,7 +2,7 @@
 
 It holds no credential, and sessions hold no token: the relay shows it at the beginning of each connection. So the wall
 around a session is what it is elsewhere: no network, one socket. Tokens live in this process's memory only; after a
-restart each open door gets a new one.
+restart each open door gets a new one as soon as somebody comes, so that a gateway that is away then delays nothing.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ import structlog
 
 from activities.bait import SEEN
 from adapters.doors.paths import listen
-from domain.errors import TiercelError
+from domain.errors import ConfigurationError, TiercelError, TransientError
 from domain.ids import SessionId
 from domain.ports import Door
 from gateway.doors import STATE_FILE, check, forget, write_state
-from gateway.remote.far import Far, TurnedAwayError, Way
+from gateway.remote.far import CONNECT_S, Far, TurnedAwayError, Way
 
 log = structlog.get_logger("gateway.relay")
 
@@ -32,7 +32,8 @@ _CHUNK = 1 << 16
 @dataclass
 class _Led:
     door: Door
-    token: str
+    token: str = ""  # empty after a restart, until it is needed
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)  # two who ask for a token would end each other's
     server: asyncio.Server | None = None
     running: set[asyncio.Task[None]] = field(default_factory=set["asyncio.Task[None]"])
 
@@ -57,10 +58,10 @@ class FarDoors:
         async with self._lock:
             door.folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             await asyncio.to_thread(write_state, door.folder.root / STATE_FILE, door.model_dump_json())
-            known = self._led.get(door.session)
-            token = await self._far.open(door, known.token if known else "")
-            led = known or _Led(door, token)
-            led.door, led.token = door, token or led.token
+            led = self._led.get(door.session) or _Led(door)
+            async with led.asking:
+                led.token = await self._far.open(door, led.token) or led.token
+            led.door = door
             if led.server is None or not door.folder.socket.exists():
                 await self._listen(led)
             self._led[door.session] = led
@@ -72,7 +73,7 @@ class FarDoors:
             if led is None:
                 forget(self._sessions_dir, session)
                 return False
-            await self._far.close(session, led.token)
+            await self._far.close(session, await self._token(led))
             del self._led[session]
             forget(self._sessions_dir, session)
             led.door.folder.socket.unlink(missing_ok=True)
@@ -80,11 +81,15 @@ class FarDoors:
             return True
 
     async def reopen(self) -> int:
-        """Lead on from every door whose state file is there. What cannot be opened now is opened by its worker."""
+        """Lead on from every door whose state file is there. A broken one is logged and left alone."""
         for state in sorted(self._sessions_dir.glob(f"*/{STATE_FILE}")):
             try:
-                await self.open(Door.model_validate_json(state.read_bytes()))
-            except (ValueError, OSError, TiercelError) as e:
+                door = Door.model_validate_json(state.read_bytes())
+                check(self._sessions_dir, door)
+                async with self._lock:
+                    led = self._led[door.session] = _Led(door)
+                    await self._listen(led)
+            except (ValueError, OSError, ConfigurationError) as e:
                 log.warning("door not reopened", folder=state.parent.name, error=str(e)[:300])
         return len(self._led)
 
@@ -132,8 +137,9 @@ class FarDoors:
         except TurnedAwayError:
             log.warning("the other gateway has ended this session's door", session=led.door.session)
             return
-        except OSError as e:
-            log.warning("the other gateway is not reached", session=led.door.session, error=type(e).__name__)
+        except (OSError, TiercelError) as e:
+            why = str(e) if isinstance(e, TiercelError) else type(e).__name__
+            log.warning("the other gateway is not reached", session=led.door.session, error=why)
             return
         try:
             by_far = await _both_ways(near, far)
@@ -143,15 +149,22 @@ class FarDoors:
             self._ask_why(led)
 
     async def _reach(self, led: _Led) -> Way:
-        """Raises TurnedAwayError, or OSError where nobody answered for a while."""
+        """Raises TurnedAwayError, ConfigurationError; where nobody answers for a while, OSError or TransientError."""
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
-        while True:
-            try:
-                return await self._far.door(led.token)
-            except OSError:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-            await asyncio.sleep(PAUSE_S)
+        async with asyncio.timeout_at(deadline + CONNECT_S):  # also for those who wait for each other's question
+            while True:
+                try:
+                    return await self._far.door(await self._token(led))
+                except (OSError, TransientError):
+                    if asyncio.get_running_loop().time() > deadline:
+                        raise
+                await asyncio.sleep(PAUSE_S)
+
+    async def _token(self, led: _Led) -> str:
+        """The door's token; a new one after a restart. Raises as `open`."""
+        async with led.asking:
+            led.token = led.token or await self._far.open(led.door, "")
+            return led.token
 
     def _ask_why(self, led: _Led) -> None:
         """It hung up. If the session's bait was seen, the worker here must know: it ends the session."""

@@ -4,7 +4,9 @@ import asyncio
 import itertools
 import json
 import os
+import socket
 import ssl
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,15 @@ from adapters.doors.paths import reachable
 from config.clock import SystemClock
 from domain.agent import Granted
 from domain.errors import ConfigurationError, TransientError
+from domain.examination import Examination
 from domain.ids import SessionId
 from domain.ports import Door, SessionFolder
 from gateway import doors as doors_module
-from gateway.doors import DoorKeeper
+from gateway.doors import STATE_FILE, DoorKeeper
 from gateway.remote import tokens
 from gateway.remote.entrance import REFUSED, read_head
-from gateway.remote.far import Far, TurnedAwayError
+from gateway.remote.far import CONNECT_S, Far, TurnedAwayError
+from gateway.remote.listening import listen
 from gateway.remote.relay import FarDoors
 from tests.support import gateway
 from tests.support.gateway import Room
@@ -355,6 +359,39 @@ async def test_a_relay_that_starts_again_gets_new_tokens_for_its_doors(tmp_path:
         await again.stop()
 
 
+async def test_a_relay_that_starts_while_the_other_gateway_is_silent_waits_for_nothing_and_leads_there_later(
+    tmp_path: Path,
+):
+    there = tmp_path / "there" / "sessions"
+    async with gateway.room(tmp_path / "home") as room:
+        async with entrance(room) as entered:
+            doors = [at(tmp_path / "there", room.door(2)) for _ in range(3)]
+            keeper = FarDoors(there, entered.far)
+            for door in doors:
+                await keeper.open(door)
+            await keeper.stop()
+        here = entered.here
+        silent = socket.create_server(here.entrance or ("", 0))  # takes connections, and says nothing
+        again = FarDoors(there, entered.far)
+        async with asyncio.timeout(CONNECT_S):  # as long as one question to it would take
+            assert await again.reopen() == 3
+            assert all(door.folder.socket.exists() for door in doors)
+        silent.close()
+        async with AsyncExitStack() as stack:
+            await listen(here, room.keeper, entered.book, never, stack)
+            asked = [gateway.through(doors[0]) for _ in range(4)]
+            clients = [await stack.enter_async_context(one) for one in asked]
+            answers = await asyncio.gather(*(client.get("/nothing") for client in clients))
+            assert [answer.status for answer in answers] == [404] * 4
+            assert await again.close(doors[1].session), "nobody came by it: it is closed all the same"
+            assert set(room.keeper.remote()) == {doors[0].session, doors[2].session}
+            await again.stop()
+
+
+async def never() -> Examination:
+    return Examination()
+
+
 async def test_a_door_that_could_not_be_opened_again_and_is_closed_stays_closed(tmp_path: Path):
     there = tmp_path / "there"
     async with gateway.room(tmp_path / "home") as room, entrance(room) as entered:
@@ -362,11 +399,11 @@ async def test_a_door_that_could_not_be_opened_again_and_is_closed_stays_closed(
         keeper = FarDoors(there / "sessions", entered.far)
         await keeper.open(door)
         await keeper.stop()
-        while_it_is_away = FarDoors(there / "sessions", Far("http://127.0.0.1:9", SECRET, None))
-        assert await while_it_is_away.reopen() == 0
-        await while_it_is_away.close(door.session)
-        after = FarDoors(there / "sessions", entered.far)
-        assert await after.reopen() == 0
+        (state := door.folder.root / STATE_FILE).write_text("{")
+        again = FarDoors(there / "sessions", entered.far)
+        assert await again.reopen() == 0
+        assert await again.close(door.session) is False
+        assert not state.exists()
 
         await room.keeper.stop()
         (room.home / "sessions" / door.session / "token.json").unlink()
