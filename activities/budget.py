@@ -68,8 +68,10 @@ class BudgetRecordActivities:
         limits = self._limits
         day, month = budget.windows(self._clock.now(), ZoneInfo(limits.timezone))
         limited = ((day, limits.day_usd), (month, limits.month_usd))
+        # The sessions first: what one spends between the two looks then counts twice, and not in neither.
+        sessions = await self._records.spent_by(order.sessions)
         windows = tuple([await self._spent(w, limit) for w, limit in limited if limit is not None])
-        return Spending(limits=limits, windows=windows, sessions=await self._records.spent_by(order.sessions))
+        return Spending(limits=limits, windows=windows, sessions=sessions)
 
     async def _spent(self, window: Window, limit: float) -> WindowSpent:
         usd = await self._records.spent_since(window.since)
