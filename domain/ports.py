@@ -415,7 +415,7 @@ class BudgetRecords(Protocol):
         ...
 
     async def spent_since(self, since: datetime) -> float:
-        """What all sessions cost since then, in USD, to half an hour."""
+        """What all sessions cost since then, in USD. A half hour that began before `since` counts whole."""
         ...
 
     async def spent_by(self, sessions: Sequence[SessionId]) -> dict[SessionId, float]:

@@ -43,7 +43,7 @@ class BudgetStore:
         await self._pool.run(work)
 
     async def spent_since(self, since: datetime) -> float:
-        """What all sessions cost since then, in USD, to half an hour."""
+        """What all sessions cost since then, in USD. A half hour that began before `since` counts whole."""
         return float(cast("float", first(await self._pool.scalars("spent_since", {"since": since}))))
 
     async def spent_by(self, sessions: Sequence[SessionId]) -> dict[SessionId, float]:

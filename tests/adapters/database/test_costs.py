@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
+from adapters.database.budget import BudgetStore
 from adapters.database.costs import CostDays, CostReads
 from adapters.database.migrate import migrate, migrations
 from adapters.database.model_calls import ModelCallStore
@@ -17,6 +18,7 @@ from adapters.database.reads import Reads
 from adapters.database.upkeep import UpkeepStore
 from domain.errors import FatalError
 from domain.session import ModelCall
+from policy.budget import windows
 from tests.support import seed
 from tests.support.postgres import TestServer
 from tests.support.record import NOON, a_call
@@ -87,6 +89,26 @@ async def test_what_is_too_old_goes(pool: Pool) -> None:
     gone = await UpkeepStore(pool).prune(NOON - 90 * DAY)
     assert (gone["cost_slot"], gone["cost_day"], gone["session_cost"]) == (1, 1, 1)
     assert await CostReads(pool).first() == NOON
+
+
+async def test_a_short_retention_takes_no_spending_out_of_the_month_whose_budget_it_counts_for(pool: Pool) -> None:
+    first, last = datetime(2026, 11, 1, 6, tzinfo=UTC), datetime(2026, 11, 28, 6, tzinfo=UTC)
+    await spend(pool, ("before", first - DAY, 1, 4.0), ("first", first, 1, 1.0), ("last", last, 1, 2.0))
+    gone = await UpkeepStore(pool).prune(last - 8 * DAY)
+    assert (gone["cost_slot"], gone["cost_day"]) == (1, 1), "October may go"
+    assert await BudgetStore(pool).spent_since(datetime(2026, 11, 1, tzinfo=UTC)) == 3.0
+    cells = await CostReads(pool).costs(datetime(2026, 11, 1, tzinfo=UTC), last + DAY, "tier", "UTC")
+    assert sum(c.cost_usd for c in cells) == 3.0
+
+
+async def test_no_spending_of_a_day_is_missed_where_days_begin_within_a_half_hour(pool: Pool) -> None:
+    day = windows(NOON, ZoneInfo("Asia/Kathmandu"))[0]
+    begin = day.since
+    assert begin.minute == 15
+    minute = timedelta(minutes=1)
+    await spend(pool, ("a", begin - 20 * minute, 1, 8.0), ("b", begin, 1, 1.0), ("c", begin + 20 * minute, 1, 2.0))
+    assert await BudgetStore(pool).spent_since(begin) == 3.0
+    assert await BudgetStore(pool).spent_since(begin - 15 * minute) == 3.0, "a whole half hour is counted once"
 
 
 async def test_what_was_spent_before_the_upgrade_is_counted_by_it(
