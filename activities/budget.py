@@ -174,7 +174,7 @@ class SessionMoney:
 
     async def _promise(self, request: BudgetRequest) -> None:
         try:
-            await self._ask.reserve(request)
+            await self._ask.reserve(request.model_copy(update={"begun": True}))
         except (TransientError, FatalError) as e:
             log.warning("a reservation is not shown: %s", e, extra={"session": request.session})
 

@@ -79,7 +79,10 @@ class Reservation(Value):
 
 
 class BudgetRequest(Value):
-    """Ask for the money of one process. `bound_usd` is the session's own budget. The same id is one reservation."""
+    """Ask for the money of one process. `bound_usd` is the session's own budget. The same id is one reservation.
+
+    `begun`: it runs already. Nobody asks whether it may; its promise is only written down.
+    """
 
     id: str
     session: SessionId
@@ -88,6 +91,7 @@ class BudgetRequest(Value):
     bound_usd: float
     before_usd: float = 0.0
     lasts_s: float
+    begun: bool = False
 
 
 class BudgetAnswer(Value):

@@ -81,8 +81,8 @@ def decide(account: Account, request: BudgetRequest, spending: Spending, now: da
     """Answer one request. A process that was begun under its reservation may be asked for again."""
     known = next((r for r in account.reservations if r.id == request.id), None)
     if known is not None and known.state != ReservationState.RELEASED:
-        return BudgetAnswer(granted=True), account
-    reason = refusal(account, request, spending)
+        return BudgetAnswer(granted=True), _longer(account, known, now + timedelta(seconds=request.lasts_s))
+    reason = "" if request.begun else refusal(account, request, spending)
     if reason:
         return BudgetAnswer(granted=False, reason=reason), account
     made = Reservation(
@@ -97,6 +97,15 @@ def decide(account: Account, request: BudgetRequest, spending: Spending, now: da
     )
     others = tuple(r for r in account.reservations if r.id != request.id)
     return BudgetAnswer(granted=True), account.model_copy(update={"reservations": (*others, made)})
+
+
+def _longer(account: Account, known: Reservation, ends_at: datetime) -> Account:
+    """Whoever asks again may begin only now: its promise must last as long as the process that it is for."""
+    if known.state != ReservationState.RESERVED or ends_at <= known.ends_at:
+        return account
+    longer = known.model_copy(update={"ends_at": ends_at})
+    kept = tuple(longer if r.id == known.id else r for r in account.reservations)
+    return account.model_copy(update={"reservations": kept})
 
 
 def _wanted(request: BudgetRequest) -> float:

@@ -177,6 +177,24 @@ def test_a_session_that_goes_on_needs_only_what_it_has_left() -> None:
     ]
 
 
+def test_whoever_asks_again_keeps_its_money_for_as_long_as_its_process_may_last() -> None:
+    account = granted(Account(), wish("s"), spending())
+    late = NOON + timedelta(minutes=59)  # the engine of sessions was away
+    applied = budget.apply(account, BudgetBatch(requests=(wish("s"),)), spending(now=late), late)
+    assert applied.answers["s/1"].granted
+    assert budget.next_end(applied.account) == late + timedelta(hours=1)
+    assert [r.id for r in applied.changed] == ["s/1"]
+    assert budget.promised(applied.account, {}) == 1.0, "and no more of it"
+
+
+def test_what_runs_already_is_not_refused_by_a_pause_that_came_after_it() -> None:
+    paused = budget.noted(Account(), BudgetNote(paused=True, reason="on holiday", actor="alice"))
+    begun = wish("s").model_copy(update={"begun": True})
+    applied = budget.apply(paused, BudgetBatch(requests=(begun, wish("t"))), spending(), NOON)
+    assert {name: answer.granted for name, answer in applied.answers.items()} == {"s/1": True, "t/1": False}
+    assert budget.promised(applied.account, {}) == 1.0
+
+
 def test_what_a_running_session_spent_is_not_counted_twice() -> None:
     account = granted(Account(), wish("s", bound=4.0), spending())
     seen = spending(3.0, sessions={"s": 3.0})

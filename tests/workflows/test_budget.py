@@ -14,6 +14,8 @@ from activities.budget import SessionMoney
 from adapters.database.budget import BudgetStore
 from adapters.database.model_calls import ModelCallStore
 from adapters.database.pool import Pool
+from adapters.database.reads import Reads
+from adapters.database.records import AuditFilter
 from adapters.engine.budget import TemporalBudget
 from domain.budget import BudgetLimits, BudgetNote, BudgetRequest
 from domain.errors import FatalError
@@ -63,6 +65,11 @@ async def spend(room: Room, session: str, usd: float) -> None:
     """As the gateway counts it."""
     call = a_call(id=f"{session}-{usd}", session=SessionId(session), cost_usd=usd, at=room.world.now())
     await ModelCallStore(room.pool).model_call(call)
+
+
+async def refusals(room: Room) -> int:
+    entries = await Reads(room.pool).audit(which=AuditFilter(action="budget.refused"))
+    return len(entries.rows)
 
 
 async def states(room: Room) -> dict[str, str]:
@@ -146,8 +153,16 @@ async def test_without_a_limit_only_a_pause_refuses_and_what_runs_is_shown_all_t
         await money.settle(SessionId("s3"), 1)  # before anything was promised
         await asyncio.sleep(0.3)
         assert "s3/1" not in await states(room)
-        for order in (process("s1", 1), process("s2", 2)):
-            await money.settle(order.session, order.attempt)
+        refused = await refusals(room)
+        later = SessionMoney(budget, ModelCallStore(pool), BudgetStore(pool), limited=False, shown_after_s=0.5)
+        assert await later.reserve(process("s4", 1)) == ""
+        assert await budget.note(BudgetNote(paused=True, reason="on holiday again", actor="alice"))
+        async with asyncio.timeout(20):
+            while "s4/1" not in await states(room):
+                await asyncio.sleep(0.05)
+        assert await refusals(room) == refused, "the audit says of nobody who runs that it was refused"
+        for of, order in ((money, process("s1", 1)), (money, process("s2", 2)), (later, process("s4", 1))):
+            await of.settle(order.session, order.attempt)
         assert set((await states(room)).values()) == {"released"}
 
 
