@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from temporalio import activity
@@ -43,6 +44,13 @@ class ReservationsOrder(Value):
 
     reservations: tuple[Reservation, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
+
+
+class NoteOrder(Value):
+    """A pause or its end, and when it was said: a repeated write is the same note."""
+
+    note: BudgetNote
+    at: datetime
 
 
 class BudgetRecordActivities:
@@ -90,20 +98,20 @@ class BudgetRecordActivities:
 
     @activity.defn
     @mapped
-    async def write_budget_note(self, note: BudgetNote) -> BudgetNote:
+    async def write_budget_note(self, order: NoteOrder) -> BudgetNote:
         """A pause or its end, with who and why. Answers the note with its time."""
-        now = self._clock.now()
-        await self._records.save_budget_note(note, now)
+        note = order.note
+        await self._records.save_budget_note(note, order.at)
         await self._audit.audit(
-            f"budget/{now.isoformat()}",
-            now,
+            f"budget/{order.at.isoformat()}",
+            order.at,
             note.actor_kind,
             note.actor,
             "budget.paused" if note.paused else "budget.resumed",
             "",
             {"reason": note.reason},
         )
-        return note.model_copy(update={"at": now})
+        return note.model_copy(update={"at": order.at})
 
 
 class _Later:

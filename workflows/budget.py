@@ -6,7 +6,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.budget import BudgetRecordActivities, ReservationsOrder, SpendingOrder
+from activities.budget import BudgetRecordActivities, NoteOrder, ReservationsOrder, SpendingOrder
 from domain.budget import (
     Account,
     BudgetAnswers,
@@ -138,7 +138,7 @@ class BudgetWorkflow:
             if note.paused == (self._now().paused is not None):
                 return False
             written = await workflow.execute_activity_method(
-                BudgetRecordActivities.write_budget_note, note, **options.RECORD
+                BudgetRecordActivities.write_budget_note, NoteOrder(note=note, at=workflow.now()), **options.RECORD
             )
             self._account = budget.noted(self._now(), written)
         return True
