@@ -1,14 +1,15 @@
-"""What a model wrote, made fit to travel: bounded, without secrets, without characters that cannot be sent.
+"""What a model wrote, made fit to travel: bounded, without secrets, without characters that hide or cannot be sent.
 
 A report passes through workflow histories. A secret in it would stay there for the whole retention, and a lone
-surrogate would make the activity's result impossible to send, again and again.
+surrogate would make the activity's result impossible to send, again and again. Invisible marks go first: later readers
+drop them, and a secret that they had cut in two would then be whole.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from domain.session import Deferred, TierReport
-from policy.text import sendable
+from policy.text import printable, sendable
 
 MAX_TEXT = 8000
 MAX_ITEMS = 50
@@ -41,15 +42,19 @@ def _object(value: Mapping[str, object], redact: Redact) -> dict[str, object]:
 def _tidy(value: object, redact: Redact, depth: int) -> object:
     match value:
         case str():
-            return redact(sendable(value))[:MAX_TEXT]
+            return _clean(value, redact)[:MAX_TEXT]
         case None | bool() | int() | float():
             return value
         case _ if depth == 0:
             return ""
         case Mapping():
             pairs = list(cast("Mapping[object, object]", value).items())[:MAX_ITEMS]
-            return {sendable(str(k))[:200]: _tidy(v, redact, depth - 1) for k, v in pairs}
+            return {_clean(str(k), redact)[:200]: _tidy(v, redact, depth - 1) for k, v in pairs}
         case Sequence():
             return [_tidy(item, redact, depth - 1) for item in cast("Sequence[object]", value)[:MAX_ITEMS]]
         case _:
-            return redact(sendable(str(value)))[:MAX_TEXT]
+            return _clean(str(value), redact)[:MAX_TEXT]
+
+
+def _clean(text: str, redact: Redact) -> str:
+    return redact(printable(sendable(text)))

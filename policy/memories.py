@@ -76,10 +76,10 @@ def admitted(stated: Iterable[Learned], inventory: Inventory, bait: tuple[str, .
     watch = BaitWatch(bait)
     for one in stated:
         service = inventory.resolve(one.service) if one.service.strip() else None
-        text, confidence = one_line(one.text), clipped(one.confidence)
+        text, named, confidence = one_line(one.text), one_line(one.service), clipped(one.confidence)
         why = (
-            "it holds the bait of its session" if watch.seen(one.text.encode(errors="replace"))
-            else f"no service of the inventory answers to '{one_line(one.service)[:80]}'" if one.service.strip() and service is None
+            "it holds the bait of its session" if watch.seen(f"{text}\n{named}".encode(errors="replace"))
+            else f"no service of the inventory answers to '{named[:80]}'" if one.service.strip() and service is None
             else "it says nothing" if not text
             else f"it is less sure than {rule.forget_below:.2f}" if confidence < rule.forget_below
             else f"a session may state {rule.per_session}" if len(kept) >= rule.per_session

@@ -87,6 +87,16 @@ def test_only_services_of_the_inventory_are_let_in_under_their_own_name():
     assert "nobody" in found.refused[0]
 
 
+@pytest.mark.parametrize("mark", ["", "\u200b", "\ufeff"])
+def test_bait_is_kept_in_no_text_and_named_in_no_refusal_also_where_it_is_cut_by_invisible_marks(mark):
+    bait = "Qx7" * 12
+    hidden = bait[:7] + mark + bait[7:]
+    said = [stated(f"the key is {hidden}"), stated(service=hidden)]
+    found = memories.admitted(said, HOUSE, (bait,), RULE)
+    assert found.kept == ()
+    assert found.refused == ("it holds the bait of its session",) * 2
+
+
 def test_bait_doubt_emptiness_and_too_many_are_left_out():
     bait = "Qx7" * 12
     said = [stated(f"the key is {bait}"), stated(confidence=0.1), stated("\u200b \n"), stated("Slow!"), stated("slow")]
