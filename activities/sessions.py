@@ -19,7 +19,7 @@ from activities.tidy import tidy_deferred, tidy_report
 from claude.argv import command, transcript_glob
 from claude.result import classify
 from domain.base import Value
-from domain.errors import TransientError
+from domain.errors import FatalError, TransientError
 from domain.ports import (
     Clock,
     Door,
@@ -94,7 +94,11 @@ class SessionActivities:
             if refusal:
                 await recorded
                 return await self._refused(order, refusal)
-            handle = await self._start(order, recorded)
+            try:
+                handle = await self._start(order, recorded)
+            except FatalError as e:  # nobody else would write that it has ended, and give back its money
+                await self._doors.close(order.session)
+                return await self._ended(self._never_began(order, SessionStatus.FAILED, str(e)))
             if isinstance(handle, Refusal):
                 await self._doors.close(order.session)
                 return await self._refused(order, handle.why, handle.bound)
@@ -131,7 +135,13 @@ class SessionActivities:
             granted=self._briefing.granted(order.tier.tier),
         )
         planned = self._briefing.plan(order, folder, self._settings.credential_kind or "api_key", traceparent)
-        brief, over, _, _ = await asyncio.gather(planned, self._money.reserve(order), self._doors.open(door), recorded)
+        planning, reserving = asyncio.ensure_future(planned), asyncio.ensure_future(self._money.reserve(order))
+        opening, recording = asyncio.ensure_future(self._doors.open(door)), asyncio.ensure_future(recorded)
+        try:
+            brief, over, _, _ = await asyncio.gather(planning, reserving, opening, recording)
+        except FatalError:
+            await asyncio.wait([planning, reserving, opening, recording])  # what ends it now must not overtake them
+            raise
         if brief.refusal or over:
             return Refusal(why=brief.refusal or over, bound="" if brief.refusal else "budget")
         known = door.model_copy(update={"domains": brief.plan.domains, "granted": brief.granted})
@@ -220,14 +230,16 @@ class SessionActivities:
         )
 
     async def _refused(self, order: SessionOrder, why: str, bound: Bound = "") -> SessionOutcome:
-        outcome = SessionOutcome(
+        return await self._ended(self._never_began(order, SessionStatus.REFUSED, why, bound))
+
+    def _never_began(self, order: SessionOrder, status: SessionStatus, why: str, bound: Bound = "") -> SessionOutcome:
+        return SessionOutcome(
             session=order.session,
             attempt=order.attempt,
-            status=SessionStatus.REFUSED,
-            message=self._redact(why),
+            status=status,
+            message=self._redact(sendable(why))[:2000],
             bound=bound,
         )
-        return await self._ended(outcome)
 
     async def _learn(self, order: SessionOrder, outcome: SessionOutcome) -> None:
         if self._memories is None or outcome.report is None:
