@@ -1,4 +1,4 @@
-"""Faults as pages: what happened, what to do, and the id under which the log has it. For programs the same as JSON."""
+"""Faults as pages: what happened, what to do, and the id under which the log has it; for programs as JSON or text."""
 
 from urllib.parse import urlencode
 
@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from domain.errors import (
     ConfigurationError,
@@ -34,6 +34,7 @@ HEADS = {
     500: ("A fault of ours", "The log has the details under the request id below. What runs is not affected."),
     503: ("Not available now", ""),
 }
+FILES = (".csv", ".jsonl", ".txt", ".md", ".env", "/metrics")  # addresses whose answer is kept or read by a program
 RECORD_FIX = "Start Postgres, or look at why it stopped: `tiercel doctor`. Running work waits and loses nothing; this page works again by itself."
 ENGINE_FIX = "Start Temporal, or look at why it stopped: `tiercel doctor`. Nothing was done; running work goes on from where it was."
 
@@ -66,15 +67,27 @@ class PasswordNeededError(Exception):
 
 
 def answer(request: Request, status: int, text: str, fix: str = "") -> Response:
-    """The message page, or a problem (RFC 9457) where JSON was asked for. Needs neither record nor engine."""
+    """The message page; a problem (RFC 9457) where JSON was asked for, text where a file was.
+
+    Needs neither record nor engine.
+    """
     head, usual = HEADS.get(status, HEADS[500])
     text, fix = text or usual, fix or (usual if text else "")
-    if request.url.path.endswith(".json"):
+    headers = {"cache-control": "no-store"}
+    if _wants_json(request):
         problem = {"title": head, "status": status, "detail": text, "fix": fix}
-        headers = {"cache-control": "no-store"}
         return JSONResponse(problem, status, headers=headers, media_type="application/problem+json")
+    if request.url.path.endswith(FILES):
+        lines = (f"{head}.", text, f"What to do: {fix}" if fix else "")
+        return PlainTextResponse("".join(f"{line}\n" for line in lines if line), status, headers=headers)
     context = {"head": head, "text": text, "fix": fix, "section": "", "live": False}
     return site_of(request).renderer.page(request, "message.html", context, status)
+
+
+def _wants_json(request: Request) -> bool:
+    """By the address, or where a program sends something and says which answer it reads."""
+    sends = request.method not in {"GET", "HEAD"}
+    return request.url.path.endswith(".json") or (sends and "application/json" in request.headers.get("accept", ""))
 
 
 async def _page_error(request: Request, error: Exception) -> Response:

@@ -168,6 +168,31 @@ async def test_a_fault_of_a_json_address_is_json_and_of_a_page_a_page(web: aioht
         assert answer.content_type == "text/html"
 
 
+async def test_a_fault_of_a_file_is_text_with_its_status_and_no_half_file(web: aiohttp.ClientSession):
+    for path, status in (
+        ("/audit.csv?until=never", 422), ("/events.csv?after=x", 409), ("/audit.jsonl?after=x", 409), ("/nowhere.csv", 404),
+        ("/incidents/inc_nowhere.md", 404), ("/sessions/s/0.txt", 422), ("/schedules.csv", 503), ("/costs.csv?month=x", 422),
+    ):  # fmt: skip
+        async with web.get(path) as answer:
+            assert (answer.status, answer.content_type) == (status, "text/plain"), path
+            lines = (await answer.text()).splitlines()
+        assert "content-disposition" not in answer.headers, path
+        assert len(lines) >= 2
+        assert "<" not in "".join(lines)
+    async with web.get("/costs?month=x") as page, web.get("/costs.csv?month=x") as file:
+        text, html = (await file.text()).splitlines(), await page.text()
+    assert text == ["Something is missing or wrong.", "x is no month.", "What to do: Write it as 2026-11."]
+    assert "x is no month." in html
+    assert "Write it as 2026-11." in html
+
+
+async def test_a_program_that_sends_something_is_answered_in_json_also_where_it_is_refused(web: aiohttp.ClientSession):
+    said = {"x-tiercel-client": "test", "accept": "application/json"}
+    async with web.post("/memories", headers=said, data={"text": "x", "category": "gossip"}) as answer:
+        assert (answer.status, answer.content_type) == (422, "application/problem+json")
+        assert "category" in json.loads(await answer.text())["detail"]
+
+
 async def test_events_of_one_service_are_of_every_kind_and_of_no_other(web: aiohttp.ClientSession):
     kinds = "&".join(f"kind={kind}" for kind in KINDS)
     query = f"?{kinds}&service=far/s7"

@@ -134,11 +134,12 @@ async def csv_list(
     )
 
 
-async def every(read: Callable[[str, int], Awaitable[Page[T]]], after: str) -> AsyncIterator[T]:
-    """All rows from a position on, read page by page."""
-    while True:
-        page = await read(after, EXPORT)
+async def every(first: Page[T], read: Callable[[str, int], Awaitable[Page[T]]]) -> AsyncIterator[T]:
+    """The rows of a page and of all behind it, read page by page."""
+    page = first
+    for row in page.rows:
+        yield row
+    while page.next:
+        page = await read(page.next, EXPORT)
         for row in page.rows:
             yield row
-        if not (after := page.next):
-            return

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from adapters.database.records import AuditFilter, AuditRow, Page
-from web.pages._common import frame
+from web.pages._common import EXPORT, frame
 from web.pages._list import Asked, asked_of, csv_list, every, json_page, times_of, view_of
 from web.site import site_of
 
@@ -59,8 +59,10 @@ async def handle_lines(request: Request) -> Response:
     async def read(after: str, limit: int) -> Page[AuditRow]:
         return await lists.audit(which, after, limit)
 
+    first = await read(asked.after, EXPORT)  # before the status is sent: a fault is told as one
+
     async def rows() -> AsyncIterator[str]:
-        async for row in every(read, asked.after):
+        async for row in every(first, read):
             yield json.dumps(jsonable_encoder(row), ensure_ascii=False) + "\n"
 
     headers = {"content-disposition": 'attachment; filename="tiercel-audit.jsonl"', "cache-control": "no-store"}
