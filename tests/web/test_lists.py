@@ -225,6 +225,19 @@ async def test_the_audit_comes_as_lines_of_json(web: aiohttp.ClientSession):
     assert [row["detail"]["n"] for row in rows] == list(range(MANY))
 
 
+async def test_the_audit_can_be_filtered_by_every_kind_of_actor_that_it_may_hold(
+    web: aiohttp.ClientSession, house: Dashboard
+):
+    async with house.pool.connection() as conn:
+        rows = await conn.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'audit_actor_kind_check'")
+        (rule,) = await rows.fetchone() or ("",)
+    known = set(re.findall(r"'(\w+)'", rule))
+    assert len(known) > 5
+    async with web.get("/audit") as answer:
+        choice = (await answer.text()).partition('name="actor_kind"')[2].partition("</select>")[0]
+    assert set(re.findall(r"<option>(\w+)</option>", choice)) == known
+
+
 async def test_an_empty_choice_says_so_and_leads_back(web: aiohttp.ClientSession):
     for path in (
         "/runs?service=nobody",

@@ -14,7 +14,7 @@ from web.pages._list import Asked, asked_of, csv_list, every, json_page, times_o
 from web.site import site_of
 
 COLUMNS = ("id", "at", "actor_kind", "actor", "action", "target", "detail")
-KINDS = ("user", "key", "session", "system", "cli", "web")
+KINDS = ("user", "key", "link", "session", "system", "cli", "web")
 
 
 async def handle(request: Request) -> Response:
