@@ -81,7 +81,7 @@ class PeopleStore:
         await self._pool.run(work)
 
     async def code(self, code: str, now: datetime) -> EntryCodeRow | None:
-        """What an unused code is for."""
+        """What an unused code is for; None also while its person is disabled."""
         return first(await self._pool.values("find_entry_code", EntryCodeRow, {"hash": code, "now": now}))
 
     async def redeem(self, code: str, new: Person, now: datetime) -> Person | None:

@@ -181,6 +181,25 @@ async def test_whoever_is_disabled_is_out_at_once_and_the_last_admin_stays(gate:
             assert answer.status == 401
 
 
+async def test_whoever_is_disabled_cannot_come_in_by_a_link_that_was_made_before(gate: Dashboard):
+    await account(gate, "alice", Role.ADMIN)
+    await account(gate, "olga", Role.OPERATOR)
+    people = gate.site.people
+    code = (await people.reset("olga", TEST)).secret
+    assert (await people.disable("olga", TEST)).accepted
+    entered = len(await audit(gate, "login.done"))
+    entry = await people.join(code, "olga", "a wholly new password", DESK)
+    assert not entry.accepted
+    assert len(await audit(gate, "login.done")) == entered
+    refused = await people.reset("olga", TEST)
+    assert (refused.accepted, refused.secret) == (False, "")
+    assert "Enable" in refused.message
+    assert (await people.disable("olga", TEST, on=False)).accepted
+    async with surfing(gate, "olga"):
+        pass  # the password is still the old one
+    assert (await people.join(code, "olga", "a wholly new password", DESK)).accepted
+
+
 async def test_guessing_becomes_slow_over_a_restart_and_does_not_keep_the_owner_out(gate: Dashboard, tmp_path: Path):
     await account(gate, "alice", Role.ADMIN)
     async with surfing(gate, "alice") as home:
