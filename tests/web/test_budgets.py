@@ -76,7 +76,8 @@ async def test_with_limits_it_shows_what_is_spent_reserved_and_left(record: Pool
     assert "$4.00) are spent; that is the line" in text
     assert "$1.12" in text, "the mean of both sessions of tier 2"
     rows = (await page(record, tmp_path, "/budgets.csv", **limits)).splitlines()
-    assert [row.split(",")[0] for row in rows] == ["\ufeffwindow", "day", "month"] or rows[1].startswith("day,")
+    assert [row.split(",")[0] for row in rows] == ["window", "day", "month"]
+    assert rows[1].endswith(",2.25,0.75,5.0,2.0")
     numbers = await page(record, tmp_path, "/metrics", **limits)
     assert 'tiercel_budget_limit_usd{window="today"} 5.0' in numbers
     assert "tiercel_budget_reserved_usd 0.75" in numbers
@@ -93,6 +94,14 @@ async def test_a_used_up_day_and_a_pause_say_what_to_do(record: Pool, tmp_path: 
     assert "&lt;b&gt;on holiday" in text
     assert "tiercel_budget_paused 1.0" in await page(record, tmp_path, "/metrics")
     await store.save_budget_note(BudgetNote(paused=False, reason="back", actor="alice"), NOW + timedelta(seconds=1))
+
+
+async def test_a_day_with_money_for_exactly_one_session_is_not_called_used_up(record: Pool, tmp_path: Path):
+    limits = {"budget_day_usd": 3.3, "tier1_budget_usd": 0.3}
+    assert limits["budget_day_usd"] - 2.25 - 0.75 < limits["tier1_budget_usd"], "in floats, not on paper"
+    text = await page(record, tmp_path, "/budgets", **limits)
+    assert "no money left" not in text
+    assert 'data-label="fit into what is left" class="right num">1</td>' in text
 
 
 @pytest.mark.browser

@@ -145,7 +145,7 @@ class BudgetViews:
             limit_usd=limit,
             left_usd=left,
             alert_usd=None if limit is None else limit * self._settings.budget_alert_percent / 100,
-            full=left is not None and left < min(t.budget_usd for t in self._settings.tiers),
+            full=left is not None and not any(_fit(left, t.budget_usd) for t in self._settings.tiers),
             variable=variable_of(f"budget_{window.kind}_usd"),
             forecast_usd=forecast if window.kind == WindowKind.MONTH else None,
         )
@@ -161,7 +161,7 @@ class BudgetViews:
                 bound_usd=t.budget_usd,
                 variable=variable_of(f"tier{t.tier}_budget_usd"),
                 newest=newest.get(t.tier),
-                fit=None if left is None else int((left + 1e-9) / t.budget_usd),
+                fit=None if left is None else _fit(left, t.budget_usd),
             )
             for t in self._settings.tiers
         )
@@ -182,3 +182,8 @@ class BudgetViews:
         if not await self._ask.note(note):
             return Act(accepted=False, message=f"Model sessions are {'paused' if paused else 'not paused'} already.")
         return Act(accepted=True, message=f"Model sessions are {word}. {then}")
+
+
+def _fit(left: float, bound: float) -> int:
+    """How many sessions may still begin, by the same hair's breadth as where they are let in."""
+    return int((left + 1e-9) / bound)
