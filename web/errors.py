@@ -1,6 +1,6 @@
 """Faults as pages: what happened, what to do, and the id under which the log has it; for programs as JSON or text."""
 
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import structlog
 from fastapi import FastAPI
@@ -18,6 +18,7 @@ from domain.errors import (
     TransientError,
 )
 from web.addresses import path_to
+from web.security import SAFE, safe_path
 from web.site import site_of
 
 _log = structlog.get_logger("web")
@@ -35,6 +36,8 @@ HEADS = {
     503: ("Not available now", ""),
 }
 FILES = (".csv", ".jsonl", ".txt", ".md", ".env", "/metrics")  # addresses whose answer is kept or read by a program
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+SENTENCES = frozenset({"text", "prompt", "reason", "note"})  # fields that somebody had to think about
 RECORD_FIX = "Start Postgres, or look at why it stopped: `tiercel doctor`. Running work waits and loses nothing; this page works again by itself."
 ENGINE_FIX = "Start Temporal, or look at why it stopped: `tiercel doctor`. Nothing was done; running work goes on from where it was."
 
@@ -66,10 +69,10 @@ class PasswordNeededError(Exception):
         self.fields = fields
 
 
-def answer(request: Request, status: int, text: str, fix: str = "") -> Response:
+async def answer(request: Request, status: int, text: str, fix: str = "") -> Response:
     """The message page; a problem (RFC 9457) where JSON was asked for, text where a file was.
 
-    Needs neither record nor engine.
+    Needs neither record nor engine. The page of a refused form has what was written in it, and the way back.
     """
     head, usual = HEADS.get(status, HEADS[500])
     text, fix = text or usual, fix or (usual if text else "")
@@ -80,8 +83,30 @@ def answer(request: Request, status: int, text: str, fix: str = "") -> Response:
     if request.url.path.endswith(FILES):
         lines = (f"{head}.", text, f"What to do: {fix}" if fix else "")
         return PlainTextResponse("".join(f"{line}\n" for line in lines if line), status, headers=headers)
-    context = {"head": head, "text": text, "fix": fix, "section": "", "live": False}
+    written, back = await _written(request), _came_from(request)
+    context = {"head": head, "text": text, "fix": fix, "section": "", "live": False, "written": written, "back": back}
     return site_of(request).renderer.page(request, "message.html", context, status)
+
+
+async def _written(request: Request) -> tuple[str, ...]:
+    """The sentences of a plain form; never a password, a PIN or a code. In a page with htmx the form still stands."""
+    kind = request.headers.get("content-type", "")
+    if request.method in SAFE or request.headers.get("hx-request") == "true" or not kind.startswith(FORMS):
+        return ()
+    try:
+        fields = (await request.form()).multi_items()
+    except (HTTPException, RuntimeError):  # too large, or read by somebody else already
+        return ()
+    return tuple(v.strip() for k, v in fields if k in SENTENCES and isinstance(v, str) and v.strip())
+
+
+def _came_from(request: Request) -> str:
+    """The page of ours whose form was sent; "" where that is not known."""
+    page = urlsplit(request.headers.get("referer", ""))
+    if request.method in SAFE or page.netloc != request.headers.get("host", ""):
+        return ""
+    path = page.path + (f"?{page.query}" if page.query else "")
+    return safe_path(path, str(request.scope.get("root_path", "")), "")
 
 
 def _wants_json(request: Request) -> bool:
@@ -92,7 +117,7 @@ def _wants_json(request: Request) -> bool:
 
 async def _page_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PageError)  # noqa: S101
-    return answer(request, error.status, error.text, error.fix)
+    return await answer(request, error.status, error.text, error.fix)
 
 
 async def _not_logged_in(request: Request, error: Exception) -> Response:
@@ -102,7 +127,7 @@ async def _not_logged_in(request: Request, error: Exception) -> Response:
     if not error.text and wants_page and request.headers.get("hx-request") != "true":
         here = str(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"{path_to(request, 'login_show')}?{urlencode({'next': here})}", status_code=303)
-    response = answer(request, 401, error.text or "Nobody is logged in here, or the session has ended.")
+    response = await answer(request, 401, error.text or "Nobody is logged in here, or the session has ended.")
     response.headers["www-authenticate"] = 'Bearer realm="tiercel"'
     return response
 
@@ -123,34 +148,36 @@ async def _http(request: Request, error: Exception) -> Response:
     from web.access import look_who  # it raises what this file answers
 
     await look_who(request)  # so that the navigation is there
-    return answer(request, error.status_code, "" if error.status_code in {404, 405} else str(error.detail))
+    return await answer(request, error.status_code, "" if error.status_code in {404, 405} else str(error.detail))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     lines = [f"{'.'.join(str(p) for p in e['loc'][1:])}: {e['msg']}" for e in error.errors()]
-    return answer(request, 422, "; ".join(lines))
+    return await answer(request, 422, "; ".join(lines))
 
 
 async def _record(request: Request, error: Exception) -> Response:
     _log.warning("record unavailable", path=request.url.path, error=str(error))
-    return answer(request, 503, "The record (Postgres) does not answer, so there is nothing to show.", RECORD_FIX)
+    return await answer(request, 503, "The record (Postgres) does not answer, so there is nothing to show.", RECORD_FIX)
 
 
 async def _engine(request: Request, error: Exception) -> Response:
     _log.warning("engine unavailable", path=request.url.path, error=str(error))
-    return answer(request, 503, "The workflow engine (Temporal) does not answer, so nothing was done.", ENGINE_FIX)
+    return await answer(
+        request, 503, "The workflow engine (Temporal) does not answer, so nothing was done.", ENGINE_FIX
+    )
 
 
 async def _fault(request: Request, error: Exception) -> Response:
     _log.warning("refused", path=request.url.path, error=str(error))
     status = 503 if isinstance(error, TransientError | OldSchemaError | ConfigurationError) else 409
-    return answer(request, status, str(error))
+    return await answer(request, status, str(error))
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     _log.error("page failed", path=request.url.path, exc_info=error)
-    return answer(request, 500, "")
+    return await answer(request, 500, "")
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -222,3 +222,40 @@ async def test_no_word_forges_an_event_of_the_stream(evil: Dashboard):
             if line.startswith("data:") and "L2" in line:
                 break
     assert "event: change" not in kinds
+
+
+async def test_a_refused_form_keeps_what_was_written_and_leads_back_to_this_site_alone(evil: Dashboard):
+    form = {
+        "text": f"the disk is slow {BAD}",
+        "category": "place",
+        "service": "nobody",
+        "pin": "918273",
+        "old": "horse",
+    }
+    here = {"Origin": evil.url, "Accept": "text/html", "Referer": f"{evil.url}/memories?q=%3Cb+data-hostile%3E"}
+    async with aiohttp.ClientSession(evil.url) as web:
+        async with web.post("/memories", data=form, headers=here) as answer:
+            page = await answer.text()
+        assert answer.status == 409
+        written = page.partition("What you wrote")[2].partition("</textarea>")[0]
+        assert "the disk is slow &lt;script&gt;" in written
+        assert "918273" not in page
+        assert "horse" not in page
+        assert 'href="/memories?q=%3Cb+data-hostile%3E">Back to the form' in page
+        for elsewhere in (
+            "https://evil.example/memories",
+            "javascript:alert(1)",
+            f"{evil.url}//evil.example/",
+            "",
+            "x",
+        ):
+            async with web.post("/memories", data=form, headers={**here, "Referer": elsewhere}) as answer:
+                page = await answer.text()
+            assert "Back to the form" not in page, elsewhere
+            assert "evil.example" not in page
+        async with web.post("/memories", data={"text": "kept"}, headers=here) as answer:
+            assert (answer.status, ">kept</textarea>" in await answer.text()) == (422, True)
+        async with web.post(
+            "/runs", data={"what": "look", "service": "nobody", "prompt": "p" * 3999}, headers=here
+        ) as answer:
+            assert (answer.status, "p" * 3999 in await answer.text()) == (422, True)

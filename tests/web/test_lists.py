@@ -229,7 +229,9 @@ async def test_the_audit_can_be_filtered_by_every_kind_of_actor_that_it_may_hold
     web: aiohttp.ClientSession, house: Dashboard
 ):
     async with house.pool.connection() as conn:
-        rows = await conn.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'audit_actor_kind_check'")
+        rows = await conn.execute(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'audit_actor_kind_check'"
+        )
         (rule,) = await rows.fetchone() or ("",)
     known = set(re.findall(r"'(\w+)'", rule))
     assert len(known) > 5

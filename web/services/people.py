@@ -151,7 +151,9 @@ class People:
         if person is None:
             return Said(accepted=False, message=f"There is no user {canonical_name(name)}.")
         if person.disabled_at is not None:
-            return Said(accepted=False, message=f"{person.name} is disabled, so a link would not work. Enable them first.")
+            return Said(
+                accepted=False, message=f"{person.name} is disabled, so a link would not work. Enable them first."
+            )
         new = person.password_hash is None
         code = await self._issue(
             CodeKind.INVITATION if new else CodeKind.RESET, person.id, INVITATION_LASTS if new else RESET_LASTS
