@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from web.addresses import know_routes
 from web.errors import add_handlers
@@ -15,6 +16,25 @@ from web.site import Site
 MAX_BODY = 1 << 20
 
 
+class _Walled(FastAPI):
+    """The guard stands around everything: faults of ours and bodies that are too large are answered behind it, too."""
+
+    def __init__(self, site: Site, **more: Any) -> None:
+        super().__init__(**more)
+        self.state.site = site
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """As FastAPI does it, within the guard."""
+        site: Site = self.state.site
+        settings = site.settings
+        return Guard(
+            super().build_middleware_stack(),
+            public_url=settings.public_url,
+            count_of_changes=lambda: site.hub.count,
+            web_host=settings.web_host,
+        )
+
+
 def create_app(site: Site) -> FastAPI:
     """Everything behind the guard. Streams are told to end when the process closes."""
 
@@ -23,7 +43,8 @@ def create_app(site: Site) -> FastAPI:
         yield
         site.hub.close()
 
-    app = FastAPI(
+    app = _Walled(
+        site,
         title="Tiercel",
         openapi_url=None,
         docs_url=None,
@@ -33,17 +54,9 @@ def create_app(site: Site) -> FastAPI:
         max_body_size=MAX_BODY,
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _no_act},
     )
-    app.state.site = site
     add_routes(app)
     know_routes(app)
     add_handlers(app)
-    settings = site.settings
-    app.add_middleware(
-        Guard,
-        public_url=settings.public_url,
-        count_of_changes=lambda: site.hub.count,
-        web_host=settings.web_host,
-    )
     return app
 
 

@@ -1,5 +1,6 @@
 """Hostile words in every field that a model, a log, a repository or a webhook can fill: on each page they are text."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -37,6 +38,7 @@ from tests.support.record import (
     an_order,
     an_outcome,
 )
+from web.security import CSP
 from web.services.logins import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -259,3 +261,36 @@ async def test_a_refused_form_keeps_what_was_written_and_leads_back_to_this_site
             "/runs", data={"what": "look", "service": "nobody", "prompt": "p" * 3999}, headers=here
         ) as answer:
             assert (answer.status, "p" * 3999 in await answer.text()) == (422, True)
+
+
+async def test_a_fault_of_ours_has_the_walls_of_every_page(evil: Dashboard, monkeypatch: pytest.MonkeyPatch):
+    async def broken(*_: object) -> None:
+        raise RuntimeError(BAD)
+
+    monkeypatch.setattr(type(evil.site.budgets), "read", broken)
+    async with aiohttp.ClientSession(evil.url) as web:
+        for path, kind in (("/budgets", "text/html"), ("/budgets.csv", "text/plain")):
+            async with web.get(path) as answer:
+                assert (answer.status, answer.content_type) == (500, kind)
+                assert "hostile" not in await answer.text()
+            assert walled(answer)
+            assert answer.headers["cache-control"] == "no-store"
+    assert (await too_large(evil))[0].startswith(b"HTTP/1.1 413 ")
+    assert f"content-security-policy: {CSP}".encode() in await too_large(evil)
+
+
+async def too_large(house: Dashboard) -> list[bytes]:
+    """The head of the answer to a form of which only the length was said."""
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /memories HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: {house.url}\r\nContent-Length: 9999999\r\n"
+    writer.write(f"{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n".encode())
+    answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    return answer.splitlines()
+
+
+def walled(answer: aiohttp.ClientResponse) -> bool:
+    headers = answer.headers
+    guarded = headers.get("content-security-policy") == CSP and headers.get("x-content-type-options") == "nosniff"
+    return guarded and bool(headers.get("x-request-id"))
