@@ -13,6 +13,8 @@ from domain.health import ServiceStatus
 from domain.incident import ApprovalState, Change
 from policy.params import STOP_WAIT
 
+A_YEAR = 365 * 24 * 60  # minutes
+
 
 def _decide(approval_id: str, reason: str, output: Format, *, approve: bool, change: Change | None = None) -> None:
     async def work() -> Exit:
@@ -160,6 +162,7 @@ def _note(service: str, kind: str, minutes: int, reason: str, output: Format) ->
 
 
 Service = Annotated[str, typer.Argument(help="Any spelling of one service")]
+Minutes = Annotated[int, typer.Option("--minutes", "-m", min=0, max=A_YEAR, help="0 ends it")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept with your name")]
 
 
@@ -176,7 +179,7 @@ def reset(service: Service, reason: Reason, output: OutputFormat = Format.TEXT) 
 def snooze(
     service: Service,
     reason: Reason,
-    minutes: Annotated[int, typer.Option("--minutes", "-m", min=0, help="0 ends it")] = 60,
+    minutes: Minutes = 60,
     output: OutputFormat = Format.TEXT,
 ) -> None:
     """Open nothing and do nothing for a while.
@@ -190,7 +193,7 @@ def snooze(
 def maintenance(
     service: Service,
     reason: Reason,
-    minutes: Annotated[int, typer.Option("--minutes", "-m", min=0, help="0 ends it")] = 60,
+    minutes: Minutes = 60,
     output: OutputFormat = Format.TEXT,
 ) -> None:
     """You work on it yourself: hands off until then.

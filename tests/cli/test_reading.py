@@ -102,6 +102,8 @@ async def test_colour_is_not_sent_into_a_pipe_and_not_where_nobody_wants_it(hous
         (("logs", "inc_nothing"), "`tiercel runs` lists them"),
         (("approve", "apr_nothing"), "without an id lists what waits"),
         (("cooldown", "snooze", "nothing", "-r", "x"), "`tiercel services` lists them"),
+        (("cooldown", "snooze", "blog", "-r", "x", "-m", "99999999999"), "525600"),
+        (("cooldown", "maintenance", "blog", "-r", "x", "-m", "99999999999"), "525600"),
         (("run", "look", "--service", "nothing"), "`tiercel services` lists them"),
         (("run", "--service", "blog"), "need a prompt"),
         (("run", "--wait"), "need a prompt"),
