@@ -6,7 +6,7 @@ import typer
 
 from cli.context import act, installation, run
 from cli.incidents import OutputFormat
-from cli.output import Format, hint, rows
+from cli.output import Format, hint, one, rows
 
 app = typer.Typer(
     help="Money of a day and a month: show, pause, resume.", no_args_is_help=False, invoke_without_command=True
@@ -16,7 +16,7 @@ Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept wit
 
 @app.callback()
 def budget(ctx: typer.Context, output: OutputFormat = Format.TEXT) -> None:
-    """What is spent, reserved and left.
+    """What is spent, reserved and left. As JSON also who paused (`note`), and what a session of each tier would cost.
 
     Example: tiercel budget -o json
     """
@@ -27,6 +27,9 @@ def budget(ctx: typer.Context, output: OutputFormat = Format.TEXT) -> None:
 async def _show(output: Format) -> None:
     async with installation() as here:
         found = await here.budgets.read()
+    if output != Format.TEXT:
+        one(output, found, "")
+        return
     cells = [
         (
             w.window.key,

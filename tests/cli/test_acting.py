@@ -149,6 +149,9 @@ async def test_all_sessions_are_paused_and_resumed_with_a_reason(at_work: tuple[
     shown = await tiercel("budget")
     assert "none; set TIERCEL_BUDGET_DAY_USD" in shown.out
     assert "on holiday" in shown.err
+    whole = (await tiercel("budget", "-o", "json")).json
+    assert (whole["note"]["paused"], whole["note"]["reason"]) == (True, "on holiday")
+    assert [w["window"]["kind"] for w in whole["windows"]] == ["day", "month"]
     said = await tiercel("run", "is it well?", "--wait", "--timeout", "60", "-o", "json")
     assert room.orders == [], f"no session began: {said.out}"
     assert (await tiercel("budget", "resume", "--reason", "back")).code == Exit.OK
