@@ -12,7 +12,13 @@ from cli.users import change
 from domain.memory import MemoryCategory
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from adapters.database.memories import MemoryFilter
+    from domain.memory import Recalled
     from web.services.memories import Noted
+
+PAGE = 500
 
 app = typer.Typer(help="What sessions learned and people wrote down.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="Id of the memory, as `tiercel memory list` shows it")]
@@ -45,7 +51,7 @@ async def _list(service: str, category: MemoryCategory | None, text: str, forgot
             text=text.lower(),
             forgotten=forgotten,
         )
-        found = (await here.memories.list(which, limit=1000)).rows
+        found = [one async for one in _all(here, which)]
     now = datetime.now(UTC)
     cells = [
         (
@@ -60,7 +66,18 @@ async def _list(service: str, category: MemoryCategory | None, text: str, forgot
     ]
     head = ("ID", "ABOUT", "KIND", "CONFIDENCE", "LAST SEEN", "MEMORY")
     shown = [{**r.memory.model_dump(mode="json"), "confidence": round(r.confidence, 4)} for r in found]
-    rows(output, shown, head, cells, "Nothing is remembered.")
+    whom = f" of '{service}'; `tiercel services` lists the names" if service else ""
+    rows(output, shown, head, cells, f"Nothing is remembered{whom}.")
+
+
+async def _all(here: Installation, which: "MemoryFilter") -> "AsyncIterator[Recalled]":
+    page = await here.memories.list(which, limit=PAGE)
+    while True:
+        for one in page.rows:
+            yield one
+        if not page.next:
+            return
+        page = await here.memories.list(which, page.next, PAGE)
 
 
 @app.command()

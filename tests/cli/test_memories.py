@@ -1,7 +1,11 @@
 """Memories from the command line."""
 
+from pathlib import Path
+
+from adapters.database.pool import Pool
 from cli.context import who_runs
 from cli.exits import Exit
+from cli.memories import PAGE
 from tests.support.commands import Shell
 
 
@@ -22,3 +26,19 @@ async def test_a_memory_is_written_listed_forgotten_and_restored(pool: object, d
     assert [m["id"] for m in (await shell("memory", "list", "--forgotten", "-o", "json")).json] == [id_]
     assert (await shell("memory", "restore", id_)).code == Exit.OK
     assert (await shell("memory", "list", "--service", "nobody", "-o", "json")).json == []
+
+
+async def test_the_list_has_all_of_them(pool: Pool, database_url: str, tmp_path: Path):
+    many = PAGE * 2 + 1
+    async with pool.connection() as conn:
+        await conn.execute(
+            "INSERT INTO memory (id, service, category, text, same, confidence, author, created_at, seen_at)"
+            " SELECT 'mem_' || n, '', 'place', 'm ' || n, 'm ' || n, 1, 'ada', now(), now() FROM generate_series(1, %s) AS n",
+            (many,),
+        )
+    shell = Shell({"DATABASE_URL": database_url, "TIERCEL_HOME": str(tmp_path)})
+    listed = (await shell("memory", "list", "-o", "jsonl")).jsonl
+    assert len({m["id"] for m in listed}) == len(listed) == many
+    said = await shell("memory", "list", "--service", "nobdoy")
+    assert said.code == Exit.OK
+    assert "'nobdoy'; `tiercel services` lists the names" in said.err
