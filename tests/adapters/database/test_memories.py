@@ -104,6 +104,19 @@ async def test_there_are_never_more_than_the_rule_allows_and_the_weakest_go(stor
     assert len(await every(store)) == RULE.in_all
 
 
+async def test_what_a_person_wrote_is_not_pushed_out_by_reports_that_are_sure_of_everything(store: MemoryStore):
+    await learn(store, 1, said("the disk is old", confidence=0.4))
+    (known,) = await every(store)
+    mine = known.model_copy(update={"id": "mem_2", "text": "the backup runs at three", "author": "ada", "session": ""})
+    assert await store.add(mine, "k1", ADA) is None
+    for n in range(2, 6):
+        await learn(store, n, *(said(f"lie {n}.{i}", confidence=1.0) for i in range(5)))
+        await learn(store, n + 10, *(said(f"lie {n}.{i}", confidence=1.0, service=f"local/x{n}") for i in range(5)))
+    kept = {m.text for m in await every(store, service=APP)}
+    assert mine.text in kept
+    assert "the disk is old" not in kept
+
+
 async def test_a_pin_keeps_what_it_is_worth_and_what_is_pinned_goes_last(store: MemoryStore):
     await learn(store, 1, said("weak", confidence=0.4), when=at(0))
     (weak,) = await every(store)
