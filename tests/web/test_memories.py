@@ -62,6 +62,15 @@ async def test_what_does_not_fit_is_refused_in_words(web: aiohttp.ClientSession,
     assert await kept(web) == before
 
 
+async def test_a_secret_is_taken_out_also_where_an_invisible_mark_cuts_it_in_two(web: aiohttp.ClientSession):
+    hidden = f"The key is {KEY[:5]}\u200b{KEY[5:]}"
+    status, page = await post(web, "/memories", text=hidden, category="place", service="", percent="80")
+    assert (status, "taken out" in page) == (200, True)
+    rows = await kept(web)
+    assert "The key is [redacted]" in rows
+    assert KEY not in "".join(rows)
+
+
 async def test_a_secret_is_taken_out_before_it_is_kept(web: aiohttp.ClientSession, house: Dashboard):
     status, page = await post(web, "/memories", text=f"The token is {KEY}.", category="place")
     assert (status, "taken out" in page, KEY in page) == (200, True, False)

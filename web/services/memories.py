@@ -174,7 +174,7 @@ class MemoryBook:
     async def _fit(self, written: Written) -> tuple[str, Written]:
         """(what is wrong with it or "", it as it is kept)."""
         service = (await self._inventory()).resolve(written.service) if written.service.strip() else None
-        text = one_line(self._redact(written.text))
+        text = one_line(self._redact(one_line(written.text)))  # an invisible mark would hide a secret from it
         fit = Written(service.id if service else "", written.category, text, clipped(written.confidence))
         if written.service.strip() and service is None:
             return "No repository declares this service. Leave it empty for what is true of all.", fit
@@ -187,7 +187,8 @@ class MemoryBook:
         return "", fit
 
     def _masked(self, written: Written) -> str:
-        return "" if self._redact(written.text) == written.text else MASKED
+        plain = one_line(written.text)
+        return "" if self._redact(plain) == plain else MASKED
 
 
 def _known(memory: Memory) -> str:
