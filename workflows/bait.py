@@ -69,17 +69,14 @@ class BaitWorkflow:
         await tell(notices.bait_seen(case.start.incident, self._title, told))
         await workflow.wait_condition(lambda: case.closing is not None)
         assert case.closing is not None  # noqa: S101 - waited for
-        await self._clerk.state(IncidentState.CANCELLED, f"closed by {case.closing.actor}: {case.closing.reason}")
+        await self._clerk.closed(case.closing)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return EscalationResult(incident=case.start.incident, state=case.state, tier=case.tier, summary=case.summary)
 
     @workflow.update(name=UPDATE_CLOSE)
     async def close(self, request: CloseRequest) -> str:
         """A person knows enough."""
-        if self._case.closing is not None:
-            return f"already closed by {self._case.closing.actor}"
-        self._case.closing = request
-        return "closing"
+        return self._case.close(request)
 
     @workflow.query(name=QUERY_VIEW)
     def view(self) -> EscalationView:

@@ -103,6 +103,13 @@ class Case:
             prompt=start.prompt,
         )
 
+    def close(self, request: CloseRequest) -> str:
+        """A person ends it; whoever was first counts. What the person is told."""
+        if self.closing is not None:
+            return f"already closed by {self.closing.actor}"
+        self.closing = request
+        return "closing"
+
     def view(self) -> EscalationView:
         """The answer to the query `view`."""
         return EscalationView(
@@ -154,6 +161,10 @@ class Clerk:
             incident=case.start.incident, state=state, tier=case.tier, summary=case.summary, at=workflow.now()
         )
         return RecordOrder(states=(change,), timeline=(self._entry(kind or state.value, case.summary, detail),))
+
+    async def closed(self, by: CloseRequest) -> None:
+        """A person ended it."""
+        await self.state(IncidentState.CANCELLED, f"closed by {by.actor}: {by.reason}")
 
     async def note(self, kind: str, text: str, *, audited: str = "", **detail: Any) -> None:
         """One line of the incident's history; `audited` is the word for it in the audit, if it belongs there."""

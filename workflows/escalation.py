@@ -113,7 +113,7 @@ class EscalationWorkflow:
         if case.state in CLOSED_STATES:
             pass  # how it ended is written already
         elif case.closing is not None:
-            await self._clerk.state(IncidentState.CANCELLED, f"closed by {case.closing.actor}: {case.closing.reason}")
+            await self._clerk.closed(case.closing)
         elif case.gone:
             await self._clerk.state(IncidentState.INTERRUPTED, GONE)
             await tell(notices.broken(case.start.incident, case.title, GONE, "gone"))
@@ -224,10 +224,7 @@ class EscalationWorkflow:
     @workflow.update(name=UPDATE_CLOSE)
     async def close(self, request: CloseRequest) -> str:
         """A person ends it: the session is stopped and nothing more is done."""
-        if self._case.closing is not None:
-            return f"already closed by {self._case.closing.actor}"
-        self._case.closing = request
-        return "closing"
+        return self._case.close(request)
 
     @workflow.query(name=QUERY_VIEW)
     def view(self) -> EscalationView:
