@@ -36,6 +36,7 @@ class _Led:
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)  # two who ask for a token would end each other's
     server: asyncio.Server | None = None
     running: set[asyncio.Task[None]] = field(default_factory=set["asyncio.Task[None]"])
+    why: asyncio.Task[None] | None = None
 
 
 class FarDoors:
@@ -46,7 +47,6 @@ class FarDoors:
         self._far = far
         self._led: dict[SessionId, _Led] = {}
         self._lock = asyncio.Lock()
-        self._asking: dict[SessionId, asyncio.Task[None]] = {}
 
     def sessions(self) -> tuple[SessionId, ...]:
         """The sessions whose doors lead on from here."""
@@ -128,7 +128,7 @@ class FarDoors:
     def _end(self, led: _Led) -> None:
         if led.server is not None:
             led.server.close()
-        for task in led.running:
+        for task in (*led.running, *([led.why] if led.why else [])):
             task.cancel()
 
     async def _lead(self, led: _Led, near: Way) -> None:
@@ -168,16 +168,22 @@ class FarDoors:
 
     def _ask_why(self, led: _Led) -> None:
         """It hung up. If the session's bait was seen, the worker here must know: it ends the session."""
-        session = led.door.session
-        if session in self._asking:
-            return
-        self._asking[session] = asyncio.create_task(self._bait(led))
-        self._asking[session].add_done_callback(lambda _: self._asking.pop(session, None))
+        if led.why is None or led.why.done():
+            led.why = asyncio.create_task(self._bait(led))
 
     async def _bait(self, led: _Led) -> None:
-        with contextlib.suppress(TiercelError):
-            if where := await self._far.bait_seen(led.door.session):
-                (led.door.folder.root / SEEN).write_text(where, encoding="utf-8")
+        while True:
+            try:
+                where = await self._far.bait_seen(led.door.session)
+            except TransientError:  # it may have hung up because it starts again
+                await asyncio.sleep(PAUSE_S)
+            except TiercelError as e:
+                log.warning("why the other gateway hung up is not known", session=led.door.session, error=str(e))
+                return
+            else:
+                break
+        if where:
+            (led.door.folder.root / SEEN).write_text(where, encoding="utf-8")
 
 
 async def _both_ways(near: Way, far: Way) -> bool:
