@@ -12,6 +12,7 @@ from domain.ids import SessionId
 from domain.ports import Door
 
 MAX_BODY = 64 << 10
+OTHER_SESSION = "the session in the address and in the body differ"
 TryCredential = Callable[[], Awaitable[Examination]]
 
 
@@ -41,20 +42,20 @@ class Admin:
         app.router.add_delete("/doors/{session}", self._close)
         app.router.add_get("/doors", self._list)
         app.router.add_get("/healthz", self._health)
-        app.router.add_post("/credential/try", self._credential)
+        app.router.add_post("/credential/try", trying(self._try_credential))
         return app
 
     async def _open(self, request: web.Request) -> web.Response:
         try:
             door = Door.model_validate_json(await request.read())
         except ValidationError as e:
-            return _wrong(f"the body is no door: {e.errors()[0]['loc']}: {e.errors()[0]['msg']}")
+            return no_door(e)
         if door.session != request.match_info["session"]:
-            return _wrong("the session in the address and in the body differ")
+            return wrong(OTHER_SESSION)
         try:
             await self._keeper.open(door)
         except ConfigurationError as e:
-            return _wrong(str(e))
+            return wrong(str(e))
         except (OSError, TransientError) as e:
             why = e.strerror if isinstance(e, OSError) else str(e)
             return web.json_response({"error": f"the door cannot be opened: {why}"}, status=503)
@@ -64,7 +65,7 @@ class Admin:
         try:
             closed = await self._keeper.close(SessionId(request.match_info["session"]))
         except ConfigurationError as e:
-            return _wrong(str(e))
+            return wrong(str(e))
         except TransientError as e:
             return web.json_response({"error": f"the door cannot be closed: {e}"}, status=503)
         return web.json_response({"closed": closed})
@@ -72,13 +73,26 @@ class Admin:
     async def _list(self, request: web.Request) -> web.Response:
         return web.json_response({"sessions": self._keeper.sessions()})
 
-    async def _credential(self, request: web.Request) -> web.Response:
-        return web.json_response((await self._try_credential()).model_dump(mode="json"))
-
     async def _health(self, request: web.Request) -> web.Response:
         doors, lost = len(self._keeper.sessions()), self._lost()
         return web.json_response({"ok": True, "doors": doors, "records_lost": lost})
 
 
-def _wrong(message: str) -> web.Response:
+def trying(try_credential: TryCredential) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The handler that tries the credential."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response((await try_credential()).model_dump(mode="json"))
+
+    return answer
+
+
+def no_door(error: ValidationError) -> web.Response:
+    """Only where the body is wrong: what is wrong could be a token."""
+    first = error.errors()[0]
+    return wrong(f"the body is no door: {first['loc']}: {first['type']}")
+
+
+def wrong(message: str) -> web.Response:
+    """The asker's fault, in words."""
     return web.json_response({"error": message}, status=400)

@@ -1,21 +1,18 @@
 """What our other machines may ask for, once they have shown the secret: doors for the sessions that they run."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import web
 from pydantic import ValidationError
 
 from domain.base import Value
 from domain.errors import ConfigurationError
-from domain.examination import Examination
 from domain.ids import SessionId
 from domain.ports import Door
+from gateway.admin import MAX_BODY, OTHER_SESSION, TryCredential, no_door, trying, wrong
 from gateway.doors import DoorKeeper
 from gateway.remote.guesses import EntranceBook
-
-MAX_BODY = 64 << 10
-TryCredential = Callable[[], Awaitable[Examination]]
 
 
 class Wish(Value):
@@ -53,22 +50,21 @@ class RemoteAdmin:
         app.router.add_get("/doors/{session}", self._look)
         app.router.add_delete("/doors/{session}", self._close)
         app.router.add_get("/doors", self._list)
-        app.router.add_post("/credential/try", self._credential)
+        app.router.add_post("/credential/try", trying(self._try_credential))
         return app
 
     async def _open(self, request: web.Request) -> web.Response:
         try:
             wish = Wish.model_validate_json(await request.read())
         except ValidationError as e:
-            # Only where it is wrong: what is wrong could be a token.
-            return _wrong(f"the body is no door: {e.errors()[0]['loc']}: {e.errors()[0]['type']}")
+            return no_door(e)
         door = wish.door
         if door.session != request.match_info["session"]:
-            return _wrong("the session in the address and in the body differ")
+            return wrong(OTHER_SESSION)
         try:
             token = await self._keeper.open_remote(door, wish.token, self._random)
         except ConfigurationError as e:
-            return _wrong(str(e))
+            return wrong(str(e))
         except OSError as e:
             return web.json_response({"error": f"the door cannot be opened: {e.strerror}"}, status=503)
         if token:
@@ -86,7 +82,7 @@ class RemoteAdmin:
         try:
             proof = Proof.model_validate_json(await request.read())
         except ValidationError:
-            return _wrong("the body holds no token")
+            return wrong("the body holds no token")
         closed = await self._keeper.close_remote(session, proof.token)
         if closed:
             self._book.tell("token.ended", _peer(request), {"session": session})
@@ -95,13 +91,6 @@ class RemoteAdmin:
     async def _list(self, request: web.Request) -> web.Response:
         return web.json_response({"sessions": self._keeper.remote()})
 
-    async def _credential(self, request: web.Request) -> web.Response:
-        return web.json_response((await self._try_credential()).model_dump(mode="json"))
-
 
 def _peer(request: web.Request) -> str:
     return request.remote or "?"
-
-
-def _wrong(message: str) -> web.Response:
-    return web.json_response({"error": message}, status=400)

@@ -2,30 +2,19 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Callable
 
 import structlog
 
 from domain.ports import Clock
 from gateway.recorder import Recorder
+from gateway.session import Auditor
 
 log = structlog.get_logger("gateway.entrance")
 
 MINUTE_S = 60.0
 MAX_ADDRESSES = 100  # counted one by one; more are counted together
 TOLD_ADDRESSES = 5
-
-WriteAudit = Callable[[str, datetime, str, str, str, str, dict[str, object]], Awaitable[None]]
-
-
-class Auditor(Protocol):
-    """Keeps who did what."""
-
-    async def audit(
-        self, key: str, at: datetime, actor_kind: str, actor: str, action: str, target: str, detail: dict[str, object]
-    ) -> None: ...
 
 
 class EntranceBook:

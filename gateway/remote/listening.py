@@ -11,8 +11,9 @@ from aiohttp import web
 from config.remote_tls import server_tls
 from config.settings import Settings
 from domain.errors import ConfigurationError
+from gateway.admin import TryCredential
 from gateway.doors import DoorKeeper
-from gateway.remote.admin import RemoteAdmin, TryCredential
+from gateway.remote.admin import RemoteAdmin
 from gateway.remote.entrance import Entrance
 from gateway.remote.guesses import EntranceBook
 from gateway.remote.tokens import same_secret
