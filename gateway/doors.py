@@ -126,9 +126,9 @@ class DoorKeeper:
         return tuple(session for session, found in self._open.items() if found.kept is not None)
 
     def bait_seen(self, session: SessionId) -> str:
-        """Where the session's bait was seen; "" where it was not."""
+        """Where a remote session's bait was seen; "" where it was not."""
         found = self._open.get(session)
-        return seen_outside(found.session.door.folder) if found is not None else ""
+        return seen_outside(found.session.door.folder) if found is not None and found.kept is not None else ""
 
     async def close_remote(self, session: SessionId, token: str) -> bool:
         """Close a door for the machine that has it. False for everybody else: another one may have it by now."""

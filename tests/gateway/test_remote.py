@@ -362,6 +362,18 @@ async def test_bait_is_told_also_where_the_gateway_that_saw_it_starts_again_in_t
         await keeper.stop()
 
 
+async def test_other_machines_hear_nothing_of_sessions_that_run_here(tmp_path: Path):
+    async with gateway.room(tmp_path / "home") as room, entrance(room) as entered:
+        here, there = await room.open(2), room.door(2)
+        await entered.far.open(there, "")
+        for door in (here, there):
+            (door.folder.root / SEEN).write_text("an address")
+        assert [await entered.far.bait_seen(door.session) for door in (here, there)] == ["", "an address"]
+        assert (await entered.far._ask("GET", "/doors", {}))["sessions"] == [there.session]
+        assert await entered.far.close(here.session, "") is False
+        assert here.session in room.keeper.sessions()
+
+
 async def test_a_relay_that_starts_again_gets_new_tokens_for_its_doors(tmp_path: Path):
     there = tmp_path / "there"
     async with gateway.room(tmp_path / "home") as room, entrance(room) as entered:
