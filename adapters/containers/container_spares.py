@@ -62,7 +62,7 @@ class ContainerSpares:
         except APIError as e:
             raise TransientError(f"The Docker engine refused a container that waits: {e.explanation or e}") from e
         for _ in range(int(_START_S / _POLL_S)):
-            if spares.waiting(folder) is not None:
+            if spares.waited(folder):
                 return
             await asyncio.sleep(_POLL_S)
         raise TransientError(f"A container that should wait for a session does not; see `docker logs {made.name}`.")

@@ -119,8 +119,7 @@ class ProcessEngine:
             if who := attempt.started(folder):
                 return who
             await asyncio.sleep(_POLL_S)
-        log = (folder / files.RUNNER_LOG).read_text(errors="replace")[-500:]
-        raise TransientError(f"The runner of a session did not start: {log.strip() or 'no message'}")
+        raise TransientError(f"The runner of a session did not start: {_last_words(folder)}")
 
     # ------------------------------------------------------------ spares
 
@@ -129,13 +128,15 @@ class ProcessEngine:
         return self._key()
 
     async def make_spare(self, limits: Limits, read_only: tuple[Path, ...]) -> None:
-        """Start a runner that waits; returns when it does."""
+        """Start a runner that waits; returns when it does. Raises TransientError where it does not come to that."""
         name = f"{spares.PREFIX}{os.urandom(8).hex()}"
         folder = await asyncio.to_thread(spares.make, self._sessions, name, os.geteuid())
         spares.sign(folder, Spare(name=name, key=self._key()))
         place, lease = folder.attempt(1), folder.root / files.LEASE
         told = (str(place / files.GO), str(lease), str(self._lease_s), waiting.ON_HOST)
         await _run_runner(place / files.RUNNER_LOG, attempt.WAITING_FLAGS, *told)
+        if not spares.waited(folder):
+            raise TransientError(f"A runner that should wait for a session does not: {_last_words(place)}")
 
     async def end_spare(self, folder: SessionFolder) -> None:
         """End a runner that waits, or what is left of one."""
@@ -184,6 +185,10 @@ class ProcessEngine:
         finally:
             await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
         return state or ExitState(code=None, reason="timeout")
+
+
+def _last_words(folder: Path) -> str:
+    return (folder / files.RUNNER_LOG).read_text(errors="replace")[-500:].strip() or "no message"
 
 
 async def _run_runner(log_path: Path, flags: tuple[str, ...], *told: str) -> None:

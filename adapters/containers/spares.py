@@ -83,6 +83,11 @@ def waiting(folder: SessionFolder) -> Spare | None:
     return read(place)
 
 
+def waited(folder: SessionFolder) -> bool:
+    """Whether a new one has come to wait: it does, or a session has taken it since."""
+    return waiting(folder) is not None or not folder.attempt(1).exists()
+
+
 def read(place: Path) -> Spare | None:
     """Which spare the attempt in `place` was given; None where it was started cold."""
     raw = files.read_json(str(place / files.SPARE))

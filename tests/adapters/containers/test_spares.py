@@ -11,11 +11,12 @@ import docker
 import pytest
 from docker.errors import NotFound
 
-from adapters.containers import files, spares
+from adapters.containers import attempt, files, spares
 from adapters.containers.container import ContainerEngine
 from adapters.containers.keeper import SpareKeeper, Wanted
 from adapters.containers.process import ProcessEngine
 from adapters.doors.paths import listen
+from domain.errors import TransientError
 from domain.ids import SessionId
 from domain.ports import Launch, SessionFolder
 from domain.session import Limits
@@ -200,6 +201,16 @@ async def test_without_anybody_who_renews_its_lease_it_ends(make: Any, tmp_path:
             docker.from_env().containers.get(identity.identity)
 
 
+@pytest.mark.isolation
+@pytest.mark.parametrize("make", ["process"], indirect=True)
+async def test_one_that_does_not_come_to_wait_is_told_with_its_last_words(
+    kept: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "WAITING_FLAGS", ("-c", "raise SystemExit('no such thing as a pipe')"))
+    with pytest.raises(TransientError, match="no such thing as a pipe"):
+        await keep(kept)
+
+
 def _waits(sessions: Path) -> tuple[SessionFolder, int]:
     """A spare without its runner, and the end of the pipe at which that would wait."""
     folder = spares.make(sessions, f"{spares.PREFIX}x", os.geteuid())
@@ -213,7 +224,9 @@ def test_who_ends_a_spare_leaves_it_to_whoever_took_it_a_moment_before(
     folder, pipe = _waits(tmp_path)
     mine = SessionFolder(root=tmp_path / "s")
     launch = Launch(session=SessionId("s"), attempt=1, folder=mine, argv=(), env={}, prompt="", timeout_s=1)
+    assert spares.waited(folder)
     assert spares.take(tmp_path, launch, "k")
+    assert spares.waited(folder), "whoever made it does not wait for one that is in use already"
     assert spares.dismiss(folder) is False, "it is the session's, which has not written that down yet"
     assert spares.wake(mine.attempt(1), "x")
     monkeypatch.setattr(spares, "TAKING_S", -1.0)
