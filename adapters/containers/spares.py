@@ -109,7 +109,8 @@ def take(sessions: Path, launch: Launch, key: str) -> bool:
         spare = waiting(folder)
         if spare is None or spare.key != key:
             continue
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in (launch.folder.root, place.parent):  # one by one: parents that are made along are open to others
+            path.mkdir(mode=0o700, exist_ok=True)
         try:
             folder.attempt(1).rename(place)
         except FileNotFoundError:

@@ -226,6 +226,7 @@ def test_who_ends_a_spare_leaves_it_to_whoever_took_it_a_moment_before(
     launch = Launch(session=SessionId("s"), attempt=1, folder=mine, argv=(), env={}, prompt="", timeout_s=1)
     assert spares.waited(folder)
     assert spares.take(tmp_path, launch, "k")
+    assert {path.stat().st_mode & 0o777 for path in (mine.root, mine.root / "attempts")} == {0o700}
     assert spares.waited(folder), "whoever made it does not wait for one that is in use already"
     assert spares.dismiss(folder) is False, "it is the session's, which has not written that down yet"
     assert spares.wake(mine.attempt(1), "x")
