@@ -110,7 +110,8 @@ def _started(name: str, env: dict[str, str]) -> tuple[Settings, dict[str, str]]:
         return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda m: env.get(m[1]) or m[2], str(text))
 
     environment = {k: filled(v) for k, v in SERVICES[name]["environment"].items()}
-    mounts = dict(reversed(filled(mount).removesuffix(":ro").split(":")) for mount in SERVICES[name]["volumes"])
+    pairs = [filled(mount).removesuffix(":ro").split(":") for mount in SERVICES[name]["volumes"]]
+    mounts = {inside: outside for outside, inside in pairs}
     return load(environment | {"DATABASE_URL_FILE": ""}), mounts
 
 
