@@ -11,6 +11,7 @@ class Init(Value):
     session_id: str = ""
     model: str = ""
     tools: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()  # code that runs inside the CLI
     servers: dict[str, str] = {}  # MCP server -> connected | failed | pending | ...
     server_errors: tuple[str, ...] = ()
     permission_mode: str = ""

@@ -25,6 +25,10 @@ NEVER = (
     *("EnterWorktree", "ExitWorktree", "EnterPlanMode", "ExitPlanMode", "AskUserQuestion", "Skill"),
 )
 
+# Each runs its own code beside every call. The last one guards an organization's rules against plugins that people
+# bring. Nobody can bring one here, and it takes longer to start than all the rest of this file.
+BUILT_IN_PLUGINS = ("cc-plugin-agents-md", "cc-plugin-plugin-authoring", "cc-plugin-privacy", "cc-plugin-sec-default")
+
 
 class Permissions(Declared):
     """Rules and modes. There is no list of allowed tools on purpose."""
@@ -57,6 +61,10 @@ class ManagedSettings(Declared):
     disableSkillShellExecution: Literal[True] = True
     disableClaudeAiConnectors: Literal[True] = True
     disableCommandPluginSources: Literal[True] = True
+    enabledPlugins: dict[str, Literal[False]] = Field(
+        default={f"{name}@builtin": False for name in BUILT_IN_PLUGINS}, min_length=1
+    )
+    strictKnownMarketplaces: tuple[()] = ()  # plugins come from nowhere, also not from a folder
     hooks: HookTable = HookTable(
         PreToolUse=(HookMatcher(matcher="*", hooks=(HttpHook(url=AnyHttpUrl(GATE_URL)),)),),
     )

@@ -94,6 +94,7 @@ def _init(d: Json) -> tuple[Event, ...]:
             session_id=_str(d, "session_id"),
             model=_str(d, "model"),
             tools=tuple(str(t) for t in _list(d.get("tools"))),
+            plugins=tuple(_str(p, "name") for p in _dicts(d.get("plugins"))),
             servers=servers,
             server_errors=tuple(_plain(e) for e in _list(d.get("mcp_server_errors"))),
             permission_mode=_str(d, "permissionMode"),

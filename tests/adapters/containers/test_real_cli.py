@@ -13,6 +13,7 @@ from aiohttp import web
 from adapters.containers.attempt import DOOR_URL
 from adapters.containers.process import ProcessEngine
 from claude import argv
+from claude.managed import BUILT_IN_PLUGINS
 from claude.result import Verdict, classify
 from claude.stream import LineSplitter, StreamReader
 from config.claude_cli import LOCKED_VERSION
@@ -55,6 +56,19 @@ async def test_a_session_reaches_its_report_through_the_door_only(bench: Bench) 
         assert len(world.model.requests) >= 2
 
 
+async def test_no_plugin_of_the_cli_runs_beside_a_session(bench: Bench) -> None:
+    engine = bench.make(binary=claude_cli.binary().path)
+    folder = bench.launch("").folder
+    async with claude_cli.bench(folder.root.parent, REPORTS) as world, at_socket(world.door, folder):
+        plan = world.plan(session=folder.root.name, claude_config=folder.claude_config)
+        handle = await engine.start_or_attach(launch_of(plan, folder))
+        await finish(bench, handle)
+        begun = (await stream_of(bench, handle)).init
+    assert begun is not None
+    assert begun.plugins == ()
+    assert not (folder.claude_config / "plugins").exists()
+
+
 async def test_an_interrupted_session_is_resumed_by_the_next_attempt(bench: Bench) -> None:
     engine = bench.make(binary=claude_cli.binary().path)
     folder = bench.launch("").folder
@@ -84,8 +98,12 @@ async def test_without_a_wall_the_door_has_another_address(tmp_path: Path) -> No
     bench = Bench(engine, tmp_path / "sessions", _none)
     async with claude_cli.bench(tmp_path, REPORTS) as world, at_socket(world.door, folder):
         plan = world.plan(session=folder.root.name, claude_config=folder.claude_config)
-        verdict, _ = await finish(bench, await engine.start_or_attach(launch_of(plan, folder)))
+        handle = await engine.start_or_attach(launch_of(plan, folder))
+        verdict, _ = await finish(bench, handle)
+        begun = (await stream_of(bench, handle)).init
     assert verdict.status is SessionStatus.COMPLETED, verdict
+    assert begun is not None
+    assert {name for name in begun.plugins if name in BUILT_IN_PLUGINS}  # what the managed settings turn off
 
 
 def _none(**_: Any) -> Engine:
@@ -109,10 +127,16 @@ def launch_of(plan: argv.SessionPlan, folder: SessionFolder) -> Launch:
 async def finish(bench: Bench, handle: Handle) -> tuple[Verdict, ExitState]:
     """The verdict over what is on disk."""
     ended = await bench.end(handle, within_s=50)
+    reader = await stream_of(bench, handle)
+    return classify(reader.result, ended, reader.init, reader.last_retry), ended
+
+
+async def stream_of(bench: Bench, handle: Handle) -> StreamReader:
+    """All that the session has written until now."""
     splitter, reader = LineSplitter(), StreamReader()
     for line in splitter.feed(await bench.output(handle)):
         reader.read(line)
-    return classify(reader.result, ended, reader.init, reader.last_retry), ended
+    return reader
 
 
 @asynccontextmanager
