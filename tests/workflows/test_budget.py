@@ -10,6 +10,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
+import workflows.budget
 from activities.budget import SessionMoney
 from adapters.database.budget import BudgetStore
 from adapters.database.model_calls import ModelCallStore
@@ -17,7 +18,8 @@ from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from adapters.database.records import AuditFilter
 from adapters.engine.budget import TemporalBudget
-from domain.budget import BudgetLimits, BudgetNote, BudgetRequest
+from domain.budget import Account, BudgetLimits, BudgetNote, BudgetRequest
+from domain.engine import QUERY_ACCOUNT
 from domain.errors import FatalError
 from domain.ids import BUDGET_WORKFLOW_ID, IncidentId, SessionId
 from domain.incident import IncidentState
@@ -188,6 +190,26 @@ async def test_a_promise_whose_worker_died_ends_by_itself_and_a_lost_engine_forg
         assert not (await budget.reserve(wish("late", 0.1))).granted, "0.70 spent, 1.00 and 1.30 promised"
         await budget.settle("runs/1")
         assert (await budget.reserve(wish("late", 0.1))).granted
+
+
+async def test_whoever_asks_while_the_budget_starts_anew_is_answered_and_no_promise_is_lost(
+    pool: Pool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflows.budget, "MAX_UPDATES", 4)
+    async with dev_server() as (client, _), budget_of(client, pool, world, day_usd=40.0) as (_, room):
+        callers = [TemporalBudget(client, room.slots) for _ in range(4)]
+
+        async def ask(name: str, budget: TemporalBudget) -> list[bool]:
+            return [(await budget.reserve(wish(f"{name}{n}"))).granted for n in range(12)]
+
+        answers = await asyncio.gather(*(ask(name, budget) for name, budget in zip("abcd", callers, strict=True)))
+        assert sum(map(sum, answers)) == 40, "of 48 that want a dollar, in whatever order"
+        async with asyncio.timeout(20):  # the list of runs comes a little later
+            while len([run async for run in client.list_workflows(f"WorkflowId='{BUDGET_WORKFLOW_ID}'")]) < 4:
+                await asyncio.sleep(0.1)
+        kept = await client.get_workflow_handle(BUDGET_WORKFLOW_ID).query(QUERY_ACCOUNT, result_type=Account)
+        assert {r.id for r in kept.reservations} == set(await states(room))
+        assert len(kept.reservations) == 40
 
 
 async def test_200_callers_share_few_updates_and_get_no_more_than_there_is(pool: Pool, world: World) -> None:
