@@ -67,6 +67,9 @@ class TemporalBudget:
     async def _send(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            batch = [one for one in batch if one.request is None or not one.answer.done()]
+            if not batch:  # nobody waits for this money any more, and nobody would give it back
+                continue
             try:
                 answers = await self._update(UPDATE_TRANSACT, _together(batch), BudgetAnswers)
             except Exception as e:  # noqa: BLE001 - handed to everybody who waits for it

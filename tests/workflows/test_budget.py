@@ -212,6 +212,22 @@ async def test_whoever_asks_while_the_budget_starts_anew_is_answered_and_no_prom
         assert len(kept.reservations) == 40
 
 
+async def test_no_money_is_kept_for_whoever_is_gone_before_the_question_is_sent(pool: Pool, world: World) -> None:
+    async with dev_server() as (client, _), budget_of(client, pool, world, day_usd=1.0) as (budget, room):
+        async with pool.connection() as held:
+            await held.execute("LOCK TABLE reservation")
+            first = asyncio.create_task(budget.reserve(wish("first", 0.1)))
+            async with asyncio.timeout(20):  # its update is under way: whoever asks now waits for the next one
+                while not [r async for r in client.list_workflows(f"WorkflowId='{BUDGET_WORKFLOW_ID}'")]:
+                    await asyncio.sleep(0.05)
+            gone = asyncio.create_task(budget.reserve(wish("gone", 0.9)))
+            await asyncio.sleep(0)  # it has asked
+            gone.cancel()
+        assert (await first).granted
+        assert (await budget.reserve(wish("next", 0.9))).granted
+        assert set(await states(room)) == {"first/1", "next/1"}
+
+
 async def test_200_callers_share_few_updates_and_get_no_more_than_there_is(pool: Pool, world: World) -> None:
     async with dev_server() as (client, _), budget_of(client, pool, world, day_usd=50.0) as (budget, _):
         answers = await asyncio.gather(*(budget.reserve(wish(f"s{n}")) for n in range(200)))
