@@ -1,7 +1,7 @@
 """Runs one process of a session: start or attach, copy its output into the record, tell what came of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 
@@ -97,8 +97,12 @@ class SessionActivities:
             try:
                 handle = await self._start(order, recorded)
             except FatalError as e:  # nobody else would write that it has ended, and give back its money
-                await self._doors.close(order.session)
-                return await self._ended(self._never_began(order, SessionStatus.FAILED, str(e)))
+                return await self._given_up(order, SessionStatus.FAILED, str(e))
+            except asyncio.CancelledError:
+                if not await leaves_work_running():
+                    with suppress(FatalError):  # the record may not have heard of its start
+                        await _through(self._given_up(order, SessionStatus.STOPPED, "stopped by a person"))
+                raise
             if isinstance(handle, Refusal):
                 await self._doors.close(order.session)
                 return await self._refused(order, handle.why, handle.bound)
@@ -197,11 +201,7 @@ class SessionActivities:
                 )
             )
 
-        task = asyncio.create_task(stop())
-        while not task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.shield(task)
-        task.result()
+        await _through(stop())
 
     def _outcome(self, order: SessionOrder, copy: OutputCopy, exit_state: ExitState) -> SessionOutcome:
         reader = copy.reader
@@ -229,6 +229,11 @@ class SessionActivities:
             lines=copy.lines,
         )
 
+    async def _given_up(self, order: SessionOrder, status: SessionStatus, why: str) -> SessionOutcome:
+        """A process that was begun all the same does nothing without a door, and ends when nobody claims it."""
+        await self._doors.close(order.session)
+        return await self._ended(self._never_began(order, status, why))
+
     async def _refused(self, order: SessionOrder, why: str, bound: Bound = "") -> SessionOutcome:
         return await self._ended(self._never_began(order, SessionStatus.REFUSED, why, bound))
 
@@ -252,6 +257,15 @@ class SessionActivities:
         ended = outcome.model_copy(update={"ended_at": self._clock.now()})
         await asyncio.gather(self._records.session_ended(ended), self._money.settle(ended.session, ended.attempt))
         return ended
+
+
+async def _through(work: Coroutine[None, None, object]) -> None:
+    """Carry it to its end, also where we are cancelled once more."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
 
 
 def _from_what_is_left(order: SessionOrder, folder: SessionFolder) -> SessionOrder:
