@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from config import remote
@@ -35,9 +36,8 @@ async def entrance(settings: Settings) -> Sequence[Finding]:
     near = ("::1" if ":" in host else "127.0.0.1") if anywhere else host
     shown = f"{settings.gateway_listen}{'' if tls else ', without TLS, on this machine only'}"
     running = await asyncio.to_thread(up_endpoints.read, settings.home)
-    certificate = settings.gateway_cert.read_text(encoding="ascii") if settings.gateway_cert else ""
     try:
-        ends = await _ends(near, port, certificate)
+        ends = await _ends(near, port, settings.gateway_cert)
     except ssl.SSLCertVerificationError as e:
         if e.verify_code == _EXPIRED:
             return [fail(_NAME, "the certificate has ended: no other machine comes in", _renew())]
@@ -78,14 +78,14 @@ async def other_gateway(settings: Settings) -> Sequence[Finding]:
             return [fail(name, f"{url} is no gateway", "correct the address")]
 
 
-async def _ends(host: str, port: int, certificate: str) -> datetime | None:
+async def _ends(host: str, port: int, certificate: Path | None) -> datetime | None:
     """When the certificate ends that is shown there; None without TLS. Raises OSError."""
     context = None
-    if certificate:
+    if certificate is not None:
         # Only this very certificate is trusted: neither its issuer nor its name is the question here.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
-        context.load_verify_locations(cadata=certificate)
+        context.load_verify_locations(cafile=certificate)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     async with asyncio.timeout(_PATIENCE_S):
         _, writer = await asyncio.open_connection(host, port, ssl=context)

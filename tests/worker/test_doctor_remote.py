@@ -26,6 +26,9 @@ async def test_the_entrance_answers_and_its_certificate_has_an_end(tmp_path: Pat
         assert (found.level, "certificate" in found.cause) == (level, True), found
         assert bool(found.fix) == (level != "ok")
         assert entered.book.turned_away == 0
+        file = Path(str(entered.here.gateway_cert))
+        file.write_bytes("subject=CN=Müller\n".encode() + file.read_bytes())
+        assert only(await doctor_remote.entrance(entered.here)) == found, "PEM files may hold words beside"
     assert await doctor_remote.other_gateway(entered.here) == []
 
 
