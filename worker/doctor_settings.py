@@ -41,14 +41,7 @@ async def ports(settings: Settings) -> Sequence[Finding]:
     taken = await asyncio.to_thread(up_ports.taken, settings)
     if not taken:
         return [ok("ports", ", ".join(f"{port} free ({use})" for _, port, use, _ in up_ports.needed(settings)))]
-    return [
-        fail(
-            f"port {t.port}",
-            f"{t.use}: taken by {t.holder or 'a process of another user'}",
-            f"stop it, or set {t.variable}",
-        )
-        for t in taken
-    ]
+    return [fail(f"port {t.port}", f"{t.use}: {t.cause}", t.fix) for t in taken]
 
 
 async def repositories(settings: Settings) -> Sequence[Finding]:

@@ -1,6 +1,7 @@
 """Which ports are taken, and by whom."""
 
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,20 +11,35 @@ from config import processes
 from config.settings import Settings, variable_of
 
 _LISTEN = "0A"
+_PLACES = {variable_of("web_port"): variable_of("web_host")}  # where the address is a variable of its own
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A port that we need and cannot have."""
+    """A port that we need and cannot have. `foreign`: the address, where it is none of this machine's."""
 
     port: int
     use: str
     variable: str
     holder: str
+    foreign: str = ""
+
+    @property
+    def cause(self) -> str:
+        """Why we cannot have it."""
+        if self.foreign:
+            return f"{self.foreign} is no address of this machine"
+        return f"taken by {self.holder or 'a process of another user'}"
+
+    @property
+    def fix(self) -> str:
+        """What to do."""
+        if self.foreign:
+            return f"set {self.variable} to one that `ip address` shows"
+        return f"stop it, or set {self.variable} to a free port"
 
     def __str__(self) -> str:
-        by = f"by {self.holder}" if self.holder else "by a process of another user"
-        return f"port {self.port} ({self.use}) is taken {by}; stop it, or set {self.variable} to a free port"
+        return f"port {self.port} ({self.use}){':' if self.foreign else ' is'} {self.cause}; {self.fix}"
 
 
 def needed(settings: Settings) -> tuple[tuple[str, int, str, str], ...]:
@@ -48,23 +64,26 @@ def taken(settings: Settings) -> tuple[Taken, ...]:
     for host, port, use, variable in needed(settings):
         if port in seen:
             found.append(Taken(port, use, variable, f"our own {seen[port]}"))
-        elif not is_free(host, port):
-            found.append(Taken(port, use, variable, holder(port)))
+        elif trouble := _trouble(host, port):
+            if trouble == errno.EADDRNOTAVAIL:
+                found.append(Taken(port, use, _PLACES.get(variable, variable), "", host))
+            else:
+                found.append(Taken(port, use, variable, holder(port)))
         seen[port] = use
     return tuple(found)
 
 
-def is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now."""
+def _trouble(host: str, port: int) -> int:
+    """The error number where no server could listen there now; 0 where one could."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are closing do not count
         try:
             probe.bind((host, port))
             probe.listen(1)
-        except OSError:
-            return False
-    return True
+        except OSError as e:
+            return e.errno or errno.EADDRINUSE
+    return 0
 
 
 def holder(port: int) -> str:

@@ -35,6 +35,14 @@ def test_a_taken_port_is_named_with_its_holder_and_the_variable_to_set() -> None
     assert up_ports.taken(load({"TIERCEL_WEB_PORT": str(port), "TEMPORAL_ADDRESS": "h:1"})) == ()
 
 
+def test_an_address_of_another_machine_is_told_as_that_and_not_as_a_taken_port() -> None:
+    door = {"TIERCEL_GATEWAY_LISTEN": "203.0.113.1:9443", "TIERCEL_GATEWAY_CERT": "c", "TIERCEL_GATEWAY_CERT_KEY": "k"}
+    settings = load({**door, "TIERCEL_WEB_HOST": "203.0.113.2", "TEMPORAL_ADDRESS": "h:1"})
+    dashboard, others = map(str, up_ports.taken(settings))
+    assert "203.0.113.2 is no address of this machine; set TIERCEL_WEB_HOST to one" in dashboard
+    assert "203.0.113.1 is no address of this machine; set TIERCEL_GATEWAY_LISTEN to one" in others
+
+
 def test_one_port_for_two_uses_is_told() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
