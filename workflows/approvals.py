@@ -95,6 +95,17 @@ class Approvals:
                     closed, f"approval of {approval.action.kind} {approval.action.target}: {closed.state}"
                 )
 
+    async def close_unused(self, why: str) -> None:
+        """What a person allowed, and no session came back to do: nobody will do it any more."""
+        for approval in tuple(self._case.approvals.values()):
+            action = self._case.actions.get((approval.changed_to or approval.action).id)
+            allowed = approval.state in {ApprovalState.APPROVED, ApprovalState.CHANGED}
+            if not allowed or action is None or action.state not in {ActionState.REQUESTED, ActionState.WAITING}:
+                continue
+            message = f"allowed by {approval.decided_by}, but nothing was done: {why}"
+            over = {"state": ActionState.EXPIRED, "message": message, "finished_at": workflow.now()}
+            await self._clerk.action(action.model_copy(update=over), f"{action.kind} {action.target} was {message}")
+
     def _of(self, approval: ApprovalId) -> Approval | None:
         return next((a for a in self._case.approvals.values() if a.id == approval), None)
 

@@ -133,6 +133,10 @@ class ActionDesk:
         """Expire or withdraw what nobody answered. `but` stays open."""
         await self._approvals.close_pending(reason, expired=expired, but=but)
 
+    async def close_unused(self, why: str) -> None:
+        """Say of what a person allowed, and nobody did, that nobody will."""
+        await self._approvals.close_unused(why)
+
     # ------------------------------------------------------------ effects
 
     async def _permit_and_perform(self, action: Action, weighed: Weighed) -> ActionAnswer:

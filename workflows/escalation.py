@@ -118,6 +118,7 @@ class EscalationWorkflow:
             await self._clerk.state(IncidentState.INTERRUPTED, GONE)
             await tell(notices.broken(case.start.incident, case.title, GONE, "gone"))
         await self._desk.close_pending("the incident is over", expired=False)
+        await self._desk.close_unused("the incident is over")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return EscalationResult(incident=case.start.incident, state=case.state, tier=case.tier, summary=case.summary)
 

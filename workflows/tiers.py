@@ -121,6 +121,9 @@ class TierRunner:
                 return TierEnd.FAILED
 
     async def _end(self, end: TierEnd, outcome: SessionOutcome) -> tuple[TierEnd, SessionOutcome]:
+        await self._desk.close_unused(
+            "its session reported without it" if outcome.report else f"its session did not go on: {outcome.message}"
+        )
         text = outcome.report.summary if outcome.report else outcome.message
         escalates = bool(outcome.report and outcome.report.escalate)
         await self._clerk.note(

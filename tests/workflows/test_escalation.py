@@ -139,6 +139,29 @@ async def test_a_denied_or_expired_approval_is_not_performed(room: Room) -> None
     assert [a.state for a in view.approvals] == ["expired"]
 
 
+async def test_what_was_allowed_says_that_it_was_not_done_where_no_money_is_left_for_its_session(room: Room) -> None:
+    room.world.services[1] = room.world.services[1].model_copy(update={"approval": (ActionKind.RESTART,)})
+    await room.save_inventory()
+    room.world.down.add("local/web")
+
+    async def cannot_go_on(desk: Desk, order: SessionOrder) -> SessionOutcome:
+        if order.resume == "":
+            return await parks_on_approval(desk, order)
+        return desk.ended(SessionStatus.REFUSED, "over the day's budget").model_copy(update={"bound": "budget"})
+
+    room.scripts[2] = cannot_go_on
+    handle = await room.escalate(room.alert("local/web"))
+    approval = (await wait_for_state(handle, IncidentState.WAITING)).approvals[0]
+    decision = Decision(approval=approval.id, digest=approval.digest, approve=True, actor="alice")
+    assert (await handle.execute_update("decide", decision, result_type=DecisionAnswer)).accepted
+    view = await wait_for_state(handle, IncidentState.NEEDS_PERSON)
+    said = "allowed by alice, but nothing was done: its session did not go on: over the day's budget"
+    assert [(a.state, a.message) for a in view.actions] == [("expired", said)]
+    rows = await room.pool.rows("list_timeline", {"incident": "inc_1", "limit": 100})
+    assert f"restart local/web was {said}" in {row[4] for row in rows}
+    assert not room.world.performed
+
+
 async def parks_on_approval(desk: Desk, order: SessionOrder) -> SessionOutcome:
     """Asks the gate; deferred, it parks; resumed, it asks again and follows the answer."""
     request = desk.request("restart", "local/web", "toolu_approval")
