@@ -30,7 +30,9 @@ NOW = datetime.now(UTC)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def record(postgres_server: TestServer) -> AsyncIterator[Pool]:
-    """A session cost 2.00 and has ended; another one runs and spent 0.25 of its 1.00."""
+    """A session cost 2.00 and has ended; another one runs and spent 0.25 of its 1.00.
+
+    Nobody said how a third one ended, whose time is over."""
     url = postgres_server.create(TEMPLATE)
     async with Pool(url) as pool:
         calls = ModelCallStore(pool)
@@ -46,7 +48,8 @@ async def record(postgres_server: TestServer) -> AsyncIterator[Pool]:
             at=NOW,
             ends_at=NOW + timedelta(hours=1),
         )
-        await BudgetStore(pool).save_reservations([held])
+        lost = {"id": "lost/1", "session": SessionId("lost"), "usd": 5.0, "ends_at": NOW - timedelta(minutes=1)}
+        await BudgetStore(pool).save_reservations([held, held.model_copy(update=lost)])
         yield pool
     postgres_server.drop(url)
 

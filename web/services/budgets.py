@@ -128,8 +128,10 @@ class BudgetViews:
         )
 
     async def _held(self) -> tuple[Held, ...]:
-        reservations = await self._store.reservations(self._clock.now())
-        running = [r for r in reservations if r.state == ReservationState.RESERVED]
+        now = self._clock.now()
+        reservations = await self._store.reservations(now)
+        # The budget writes the end of one that ran out as soon as it and the record can be reached.
+        running = [r for r in reservations if r.state == ReservationState.RESERVED and r.ends_at > now]
         spent = await self._store.spent_by([r.session for r in running])
         return tuple(Held(r, budget.left_of(r, spent)) for r in running)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from adapters.database.budget import BudgetStore
 from adapters.database.health import HealthStore
 from adapters.database.incidents import IncidentStore
 from adapters.database.model_calls import ModelCallStore
@@ -14,6 +15,7 @@ from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from adapters.database.sessions import SessionStore
 from adapters.database.upkeep import UpkeepStore
+from domain.budget import Reservation
 from domain.ids import ActionId, ApprovalId, IncidentId, PermitId, ServiceId, SessionId
 from domain.incident import IncidentState
 from domain.notice import Delivery
@@ -119,3 +121,14 @@ async def test_old_probes_notices_audit_patrols_and_gone_services_go(pool: Pool,
     }  # fmt: skip
     assert [row.id for row in await Reads(pool).services(gone=True)] == [APP]
     assert list(await health.health()) == [APP]
+
+
+async def test_promises_go_also_where_nobody_ever_said_how_they_ended(pool: Pool, store: UpkeepStore) -> None:
+    budgets = BudgetStore(pool)
+    lost = Reservation(
+        id="lost/1", session=SessionId("lost"), incident=IncidentId("i"), tier=1, usd=1.0, at=NOON, ends_at=at(600)
+    )
+    young = lost.model_copy(update={"id": "young/1", "ends_at": LATER + timedelta(minutes=1)})
+    await budgets.save_reservations([lost, young])
+    assert (await store.prune(LATER))["reservation"] == 1
+    assert [r.id for r in await budgets.reservations(NOON)] == ["young/1"]
