@@ -105,7 +105,7 @@ async def test_a_pause_needs_a_reason_shows_no_next_time_and_is_told_on_the_over
     page = await clockwork.site.page(chrome, phone=True)
     await page.goto(clockwork.site.url + "/schedules")
     await page.get_by_role("button", name="Pause patrol").tap()
-    dialog = page.locator("#pause-1")
+    dialog = page.get_by_role("dialog", name="Pause patrol")
     await dialog.get_by_label("Reason").fill("<b>moving</b> house")
     await dialog.get_by_role("button", name="Pause", exact=True).tap()
     await expect(page.locator("#said")).to_contain_text("patrol is paused")
@@ -127,6 +127,20 @@ async def test_a_pause_needs_a_reason_shows_no_next_time_and_is_told_on_the_over
     await page.context.close()
     done = await Reads(clockwork.site.pool).audit(which=AuditFilter(target="patrol"))
     assert [row.action for row in done.rows] == ["schedule.resumed", "schedule.paused"]
+
+
+async def test_each_button_pauses_its_own_schedule_whatever_else_is_paused(web: aiohttp.ClientSession):
+    async with web.get("/schedules.json") as answer:
+        names = [item["id"] for item in (await answer.json())["items"]]
+    assert (await post(web, f"/schedules/{names[0]}/pause", note="not now"))[0] == 200
+    async with web.get("/schedules", headers={"HX-Request": "false"}) as answer:
+        text = await answer.text()
+    assert (await post(web, f"/schedules/{names[0]}/resume"))[0] == 200
+    opens = dict(re.findall(r'data-dialog="(pause-[^"]+)"[^>]*aria-label="Pause ([^"]+)"', text))
+    assert list(opens.values()) == names[1:]
+    posts = dict(re.findall(r'<dialog id="(pause-[^"]+)".*?action="/schedules/([^"/]+)/pause"', text, re.DOTALL))
+    assert {name: posts[dialog] for dialog, name in opens.items()} == {name: name for name in names[1:]}
+    assert set(posts.values()) == set(names), "a schedule that is resumed while the page is open can be paused again"
 
 
 @pytest.mark.parametrize("jitter", [0, 120])
