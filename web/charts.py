@@ -9,9 +9,9 @@ from domain.incident import Approval
 from web.formats import TONES, duration, words
 from web.viewmodels import IncidentView
 
-WIDTH, LEFT, RIGHT, LANE, TOP = 900.0, 84.0, 16.0, 34.0, 8.0
+LANE, TOP = 34.0, 8.0  # pixels; across, everything is in percent of a width that only the browser knows
 LANES = {0: "incident", 1: "tier 1", 2: "tier 2", 3: "tier 3"}
-_SMALLEST = 4.0
+_SMALLEST = 0.6  # a second of an hour is still seen
 _TAIL = 1.35  # an incident that stays open for longer than this times its work is cut at the right edge
 _WORK = frozenset({"verified", "not_verified", "joined"})
 
@@ -51,9 +51,11 @@ class Tick:
 
 @dataclass(frozen=True)
 class TierChart:
-    """Everything the template draws. Every bar and mark is also a row of the table below it."""
+    """Everything the template draws: x and width in percent, y and height in pixels.
 
-    width: float
+    Every bar and mark is also a row of the table below it.
+    """
+
     height: float
     lanes: tuple[tuple[str, float], ...]
     bars: tuple[Bar, ...]
@@ -69,13 +71,11 @@ def tier_chart(detail: IncidentView, now: datetime) -> TierChart:
     span = min(whole, _busy_s(detail, now) * _TAIL)
 
     def x(at: datetime) -> float:
-        share = min(max((at - begin).total_seconds() / span, 0.0), 1.0)
-        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+        return round(100 * min(max((at - begin).total_seconds() / span, 0.0), 1.0), 2)
 
     highest = max([1, detail.row.tier, *(s.row.tier for s in detail.sessions)])
     lanes = tuple((LANES[n], _y(n)) for n in range(min(highest, 3) + 1))
     return TierChart(
-        width=WIDTH,
         height=TOP + LANE * len(lanes) + 18,
         lanes=lanes,
         bars=tuple(_bars(detail, x, now)),
@@ -86,8 +86,8 @@ def tier_chart(detail: IncidentView, now: datetime) -> TierChart:
 
 def _ticks(span: float, whole: float) -> Iterable[Tick]:
     for share in (0, 0.25, 0.5, 0.75):
-        yield Tick(x=round(LEFT + share * (WIDTH - LEFT - RIGHT), 1), text=_offset(share * span))
-    yield Tick(x=WIDTH - RIGHT, text=("… " if span < whole else "") + _offset(whole))
+        yield Tick(x=100 * share, text=_offset(share * span))
+    yield Tick(x=100, text=("… " if span < whole else "") + _offset(whole))
 
 
 def _busy_s(detail: IncidentView, now: datetime) -> float:
@@ -116,7 +116,13 @@ def _bars(detail: IncidentView, x: Scale, now: datetime) -> Iterable[Bar]:
 
 def _bar(lane: int, left: float, right: float, tone: str, label: str, href: str = "") -> Bar:
     return Bar(
-        lane=lane, x=left, y=_y(lane) + 10, width=max(right - left, _SMALLEST), tone=tone, label=label, href=href
+        lane=lane,
+        x=left,
+        y=_y(lane) + 10,
+        width=max(round(right - left, 2), _SMALLEST),
+        tone=tone,
+        label=label,
+        href=href,
     )
 
 
