@@ -365,6 +365,9 @@ async def test_the_pages_of_people_are_accessible_and_fit(home: Household, chrom
     await page.get_by_role("button", name="Go on").click()
     await expect(page.locator("#said input[readonly]")).to_have_value(re.compile("^tcl_"))
     await look("/keys", "the new key")
+    await page.locator("#said input[readonly]").click()
+    chosen = await page.evaluate("document.activeElement.selectionEnd - document.activeElement.selectionStart")
+    assert chosen > 40, "a tap chooses the whole key"
     assert found == []
     assert not [line for line in home.site.console if "401" not in line and "422" not in line]
     await page.context.close()

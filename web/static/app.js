@@ -323,7 +323,9 @@
     if (event.target.closest('[data-close]')) { event.target.closest('dialog').close(); }
     if (event.target.matches('dialog')) { event.target.close(); } // the backdrop
     const copier = event.target.closest('[data-copy]');
-    if (copier) {
+    if (copier && copier.matches('input')) { // a secret that is shown once
+      copier.select();
+    } else if (copier) {
       const source = document.getElementById(copier.dataset.copy);
       if (navigator.clipboard) {
         navigator.clipboard.writeText(source.textContent.trim()).then(() => { copier.textContent = 'copied'; });
