@@ -284,3 +284,19 @@ async def test_the_banners_are_on_every_page(house: Dashboard, tmp_path: Path):
                 text = await answer.text()
             assert "Scripted model." in text
             assert "Dry run." in text
+
+
+async def test_the_settings_lead_to_each_of_their_parts_and_a_filter_to_what_it_found(house: Dashboard):
+    async with aiohttp.ClientSession(house.url) as web:
+        async with web.get("/settings") as answer:
+            text = await answer.text()
+        async with web.get("/settings?text=retention_days") as answer:
+            found = await answer.text()
+    parts = re.findall(
+        r'<a href="#([^"]+)">([^<]+)</a>', text.partition('aria-label="Parts of this page"')[2].partition("</nav>")[0]
+    )
+    assert len(parts) > 8
+    for id_, name in parts:
+        assert re.search(rf'<h2 id="{id_}"[^>]*>{re.escape(name)}</h2>', text), name
+    assert "TIERCEL_RETENTION_DAYS" in found
+    assert "Does it work?" not in found, "what was looked for stands first"
