@@ -81,7 +81,8 @@ async def answer(request: Request, status: int, text: str, fix: str = "") -> Res
         problem = {"title": head, "status": status, "detail": text, "fix": fix}
         return JSONResponse(problem, status, headers=headers, media_type="application/problem+json")
     if request.url.path.endswith(FILES):
-        lines = (f"{head}.", text, f"What to do: {fix}" if fix else "")
+        request_id = str(request.scope.get("state", {}).get("request_id", ""))
+        lines = (f"{head}.", text, f"What to do: {fix}" if fix else "", f"Request {request_id}" if request_id else "")
         return PlainTextResponse("".join(f"{line}\n" for line in lines if line), status, headers=headers)
     written, back = await _written(request), _came_from(request)
     context = {"head": head, "text": text, "fix": fix, "section": "", "live": False, "written": written, "back": back}

@@ -181,7 +181,14 @@ async def test_a_fault_of_a_file_is_text_with_its_status_and_no_half_file(web: a
         assert "<" not in "".join(lines)
     async with web.get("/costs?month=x") as page, web.get("/costs.csv?month=x") as file:
         text, html = (await file.text()).splitlines(), await page.text()
-    assert text == ["Something is missing or wrong.", "x is no month.", "What to do: Write it as 2026-11."]
+        request = file.headers["x-request-id"]
+    said = [
+        "Something is missing or wrong.",
+        "x is no month.",
+        "What to do: Write it as 2026-11.",
+        f"Request {request}",
+    ]
+    assert text == said
     assert "x is no month." in html
     assert "Write it as 2026-11." in html
 
