@@ -300,3 +300,12 @@ async def test_the_settings_lead_to_each_of_their_parts_and_a_filter_to_what_it_
         assert re.search(rf'<h2 id="{id_}"[^>]*>{re.escape(name)}</h2>', text), name
     assert "TIERCEL_RETENTION_DAYS" in found
     assert "Does it work?" not in found, "what was looked for stands first"
+
+
+async def test_looking_at_another_action_without_a_script_keeps_the_reason(web: aiohttp.ClientSession):
+    async with web.get(
+        "/approvals/apr_postgres_restart/preview?instead=restart+local/blog&reason=%22quiet%22+hour"
+    ) as answer:
+        text = await answer.text()
+    assert answer.status == 200
+    assert 'value="&#34;quiet&#34; hour"' in text

@@ -25,6 +25,7 @@ async def handle_preview(
     instead: Annotated[str, Query(max_length=200)] = "",
     stop_wait_s: Annotated[str, Query(max_length=8)] = "",
     link: Annotated[str, Query(max_length=64)] = "",
+    reason: Annotated[str, Query(max_length=500)] = "",
 ) -> Response:
     """GET /approvals/{approval}/preview: what another action would be. htmx gets that alone, in its place."""
     found = await _found(request, approval)
@@ -32,7 +33,7 @@ async def handle_preview(
         return await _page(request, found, link, None)
     preview = await site_of(request).insights.preview(found, change_of(instead, stop_wait_s))
     if request.headers.get("hx-request") != "true":
-        return await _page(request, found, link, preview, instead, stop_wait_s)
+        return await _page(request, found, link, preview, instead, stop_wait_s, reason)
     html = site_of(request).renderer.fragment(request, "_change_preview.html", {"preview": preview})
     return HTMLResponse(html, headers={"cache-control": "no-store"})
 
@@ -45,7 +46,13 @@ async def _found(request: Request, approval: str) -> Approval:
 
 
 async def _page(
-    request: Request, found: Approval, link: str, preview: Preview | None, instead: str = "", stop_wait_s: str = ""
+    request: Request,
+    found: Approval,
+    link: str,
+    preview: Preview | None,
+    instead: str = "",
+    stop_wait_s: str = "",
+    reason: str = "",
 ) -> Response:
     site = site_of(request)
     engine_down = found.state == "pending" and not await site.engine.alive()
@@ -60,5 +67,6 @@ async def _page(
         preview=preview,
         chosen=instead,
         chosen_wait=stop_wait_s,
+        reason=reason,
     )
     return site.renderer.page(request, "approval.html", context)
