@@ -84,7 +84,10 @@ class Far:
             ) from e
         except (OSError, asyncio.IncompleteReadError, ValueError) as e:
             why = (getattr(e, "strerror", "") or type(e).__name__) if isinstance(e, OSError) else type(e).__name__
-            raise TransientError(f"the gateway at {self.url} does not answer ({why})", retry_after_s=2) from e
+            raise TransientError(
+                f"the gateway at {self.url} does not answer ({why}); start it there, or ask `tiercel doctor` here",
+                retry_after_s=2,
+            ) from e
         if status >= 500:
             raise TransientError(f"the gateway at {self.url} answered {status}: {answer.get('error', '')}")
         if status >= 300:

@@ -451,7 +451,7 @@ async def test_a_wrong_secret_an_unknown_certificate_and_a_gateway_that_is_away_
             await Far(entered.far.url, SECRET + "x", entered.tls).open(door, "")
         with pytest.raises(ConfigurationError, match="TIERCEL_GATEWAY_CA"):
             await Far(entered.far.url, SECRET, ssl.create_default_context()).open(door, "")
-        with pytest.raises(TransientError, match="does not answer"):
+        with pytest.raises(TransientError, match=r"does not answer \(.*\); start it there, or ask `tiercel doctor`"):
             await Far("http://127.0.0.1:9", SECRET, None).open(door, "")
         with pytest.raises(ConfigurationError, match="cannot name a session"):
             await entered.far.open(door.model_copy(update={"session": ".."}), "")
