@@ -67,21 +67,22 @@ class SpareKeeper:
 
     async def _rounds(self, done: asyncio.Event) -> None:
         while not done.is_set():
-            await self._try(self._count)
-            if not self._count:
+            succeeded = await self._try(self._count)
+            if succeeded and not self._count:
                 return  # what another worker keeps from here on is its own business
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(done.wait(), LOOK_EVERY_S)
 
-    async def _try(self, count: int) -> None:
+    async def _try(self, count: int) -> bool:
         try:
             await self.keep(count)
         except (TiercelError, OSError) as e:
             if str(e) != self._told:  # once, not every few seconds
                 log.warning("no runner waits for the next session", error=str(e)[:300])
             self._told = str(e)
-        else:
-            self._told = ""
+            return False
+        self._told = ""
+        return True
 
     async def keep(self, count: int) -> int:
         """One round. Returns how many wait now. Raises what the engine raises."""

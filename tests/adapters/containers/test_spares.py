@@ -11,7 +11,7 @@ import docker
 import pytest
 from docker.errors import NotFound
 
-from adapters.containers import attempt, files, spares
+from adapters.containers import attempt, files, keeper, spares
 from adapters.containers.container import ContainerEngine
 from adapters.containers.keeper import SpareKeeper, Wanted
 from adapters.containers.process import ProcessEngine
@@ -250,13 +250,37 @@ async def test_only_one_worker_keeps_them(kept: Bench) -> None:
 
 
 async def test_a_worker_that_ends_leaves_none(kept: Bench) -> None:
-    keeper = SpareKeeper(engine_of(kept), kept.sessions, 2, _wanted)
-    async with keeper.keeping():
+    async with SpareKeeper(engine_of(kept), kept.sessions, 2, _wanted).keeping():
         deadline = time.monotonic() + 20
         while sum(spares.waiting(f) is not None for f in spares.all_of(kept.sessions)) < 2:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
     assert spares.all_of(kept.sessions) == []
+
+
+@pytest.mark.isolation
+@pytest.mark.parametrize("make", ["process"], indirect=True)
+async def test_one_that_could_not_be_ended_at_first_is_ended_though_none_is_wanted(
+    kept: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "LOOK_EVERY_S", 0.01)
+    (waiting,) = await keep(kept)
+    engine = engine_of(kept)
+    end, asked = engine.end_spare, 0
+
+    async def away_at_first(folder: SessionFolder) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise TransientError("the Docker engine does not answer")
+        await end(folder)
+
+    monkeypatch.setattr(engine, "end_spare", away_at_first)
+    async with SpareKeeper(engine, kept.sessions, 0, _wanted).keeping():
+        async with asyncio.timeout(5):
+            while waiting.root.exists():
+                await asyncio.sleep(0.01)
+    assert asked == 2
 
 
 async def test_a_sweep_spares_what_waits_and_ends_what_a_session_left(kept: Bench) -> None:
