@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -22,7 +23,11 @@ from adapters.containers.image import build
 from adapters.containers.spares import PREFIX
 from config.ports import free_ports
 from config.settings import Settings
+from domain.errors import ConfigurationError
+from gateway.remote.far import Far
+from tests.support.outside import certificates
 from tests.support.processes import start, stop, wait_until
+from tests.support.remote import SECRET
 
 pytestmark = [
     pytest.mark.docker,
@@ -122,19 +127,25 @@ def stack(image: str, model_url: str, tmp_path_factory: pytest.TempPathFactory) 
     project = f"tiercel-test-{uuid.uuid4().hex[:8]}"
     base = tmp_path_factory.mktemp("compose")
     (base / "repos").mkdir()
-    web, temporal, postgres = free_ports(3)
+    web, temporal, postgres, door = free_ports(4)
+    _, certificate, key = certificates(base, "localhost")
+    (secret := base / "secret").write_text(SECRET)
+    for file in (certificate, key, secret):
+        file.chmod(0o644)  # whoever runs the tests may not be able to give them to the container's user
     env = {
         "TIERCEL_OFFLINE_IMAGE": image, "TIERCEL_HOME": str(base / "home"), "TIERCEL_REPOS_DIR": str(base / "repos"),
         "TIERCEL_WEB_PORT": str(web), "TIERCEL_TEMPORAL_PORT": str(temporal), "TIERCEL_POSTGRES_PORT": str(postgres),
         "TIERCEL_SCRIPTED": "true", "TIERCEL_MODEL_URL": model_url, "ANTHROPIC_API_KEY": CANARY,
         "TIERCEL_CONFIRM_AFTER_S": "0.5", "TIERCEL_SETTLE_S": "0.2", "TIERCEL_WEB_LOGIN": "false",
+        "TIERCEL_GATEWAY_LISTEN": f"127.0.0.1:{door}", "TIERCEL_GATEWAY_CERT": str(certificate),
+        "TIERCEL_GATEWAY_CERT_KEY": str(key), "TIERCEL_GATEWAY_SECRET_FILE": str(secret),
     }  # fmt: skip
     program = [*compose_program(), "-p", project, "-f", "docker-compose.yml", "-f", "deploy/compose/offline.yml"]
 
     def compose(*arguments: str) -> str:
         return run(*program, *arguments, env=env)
 
-    ports = {"web": web, "temporal": temporal, "postgres": postgres}
+    ports = {"web": web, "temporal": temporal, "postgres": postgres, "door": door}
     try:
         compose("up", "-d")
         yield Stack(project, base / "home", ports, compose)
@@ -220,6 +231,17 @@ def test_the_credential_is_in_the_gateway_alone(stack: Stack):
     holding = {name for name in LASTING if CANARY in json.dumps(stack.state(name))}
     assert holding == {"gateway"}
     assert CANARY not in stack.compose("logs")
+
+
+async def test_another_machine_comes_in_by_tls_and_the_secret_of_the_gateway_alone(stack: Stack):
+    url = f"https://localhost:{stack.ports['door']}"
+    trusted = ssl.create_default_context(cafile=str(stack.home.parent / "outside.pem"))
+    await Far(url, SECRET, trusted).known()
+    with pytest.raises(ConfigurationError, match="same TIERCEL_GATEWAY_SECRET"):
+        await Far(url, SECRET + "x", trusted).known()
+    assert {name for name in LASTING if "/secret:/" in json.dumps(stack.state(name)["HostConfig"])} == {"gateway"}
+    assert SECRET not in json.dumps([stack.state(name) for name in LASTING])
+    assert SECRET not in stack.compose("logs")
 
 
 def test_an_empty_folder_is_patrolled(stack: Stack):
