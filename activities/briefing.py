@@ -1,6 +1,8 @@
 """What a session is told, gathered from the record and the inventory."""
 
+import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,8 @@ class Briefing:
         self._texts = texts
         self._ways = ways or Ways()
         self._redact = redact
+        # The same for one session after the other, and long: a pass over it takes longer than all the rest of a plan.
+        self._redact_system = lru_cache(maxsize=16)(redact)
         self._memories = memories
 
     def granted(self, tier: int) -> Granted:
@@ -69,8 +73,9 @@ class Briefing:
 
     async def plan(self, order: SessionOrder, folder: SessionFolder, credential_kind: str, traceparent: str) -> Briefed:
         """Everything that one process of a session needs to know. Telemetry is on where there is a trace to join."""
-        brief = await self._records.incident_brief(order.incident)
-        inventory = await self._health.load_inventory()
+        brief, inventory = await asyncio.gather(
+            self._records.incident_brief(order.incident), self._health.load_inventory()
+        )
         about = (brief.service, *brief.affected)
         known = await self._memories.recall(about, order.incident) if self._memories else ()
         concerned = _repositories(inventory, brief)
@@ -97,7 +102,7 @@ class Briefing:
             attempt=order.attempt,
             tier=tightened.tier,
             resume=order.resume,
-            system_prompt=self._redact(prompts.system),
+            system_prompt=self._redact_system(prompts.system),
             prompt=self._redact(prompts.user),
             report_schema=self._texts.report_schema,
             credential_kind=credential_kind,

@@ -109,6 +109,16 @@ class RecordOrder(Value):
     timeline: tuple[tuple[str, Timeline], ...] = ()
     audit: tuple[AuditEntry, ...] = ()
 
+    def then(self, later: "RecordOrder") -> "RecordOrder":
+        """Both as one; of each kind of write, `later`'s come after these."""
+        return RecordOrder(
+            states=self.states + later.states,
+            actions=self.actions + later.actions,
+            approvals=self.approvals + later.approvals,
+            timeline=self.timeline + later.timeline,
+            audit=self.audit + later.audit,
+        )
+
 
 class ProbeOrder(Value):
     """Probe some services now."""

@@ -131,15 +131,23 @@ class Clerk:
         self._case = case
         self._written = 0
         self._meanwhile: asyncio.Task[None] | None = None
+        self._waiting: RecordOrder | None = None  # what that task will write when its turn comes
 
     async def state(self, state: IncidentState, summary: str = "", kind: str = "", **detail: Any) -> None:
         """The incident's new state, shown in the record, in the Temporal UI and to searches."""
         await self.write(self._changed(state, summary, kind, detail))
 
     def state_meanwhile(self, state: IncidentState, summary: str, kind: str, **detail: Any) -> None:
-        """As `state`, without waiting for the record. Whatever is written later is written after it."""
+        """As `state`, without waiting for the record. Whatever is written later is written after it.
+
+        What comes before its turn is written along: each activity takes processor time from a session that starts.
+        """
         order = self._changed(state, summary, kind, detail)
-        self._meanwhile = asyncio.create_task(self._write_after(self._meanwhile, order))
+        if self._waiting is not None:
+            self._waiting = self._waiting.then(order)
+            return
+        self._waiting = order
+        self._meanwhile = asyncio.create_task(self._write_waiting(self._meanwhile))
 
     def _changed(self, state: IncidentState, summary: str, kind: str, detail: dict[str, Any]) -> RecordOrder:
         case = self._case
@@ -242,12 +250,16 @@ class Clerk:
 
     async def write(self, order: RecordOrder) -> None:
         """All writes of one step. Waits as long as the record is away."""
-        await self._write_after(self._meanwhile, order)
-
-    async def _write_after(self, earlier: asyncio.Task[None] | None, order: RecordOrder) -> None:
-        if earlier is not None:
-            await asyncio.shield(earlier)  # whoever is cancelled while waiting must not take it along
+        if self._meanwhile is not None:
+            await asyncio.shield(self._meanwhile)  # whoever is cancelled while waiting must not take it along
         await workflow.execute_activity_method(RecordActivities.record, order, **options.RECORD)
+
+    async def _write_waiting(self, earlier: asyncio.Task[None] | None) -> None:
+        if earlier is not None:
+            await asyncio.shield(earlier)
+        order, self._waiting = self._waiting, None
+        if order is not None:
+            await workflow.execute_activity_method(RecordActivities.record, order, **options.RECORD)
 
     def _key(self) -> str:
         self._written += 1

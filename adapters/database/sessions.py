@@ -1,5 +1,6 @@
 """Sessions: when they ran, what came of them, and what the next one is told."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -79,12 +80,12 @@ class SessionStore:
             raise FatalError(f"incident {incident} is not in the record; open it first")
         service, affected, summary = row
         services = [service, *(a for a in affected if a != service)]
-        results = await self._pool.values(
-            "newest_probe_results", ProbeResult, {"services": services, "limit": BRIEF_RESULTS}
-        )
         bounded = {"incident": incident}
-        actions = await self._pool.scalars("newest_actions_of_incident", {**bounded, "limit": BRIEF_ACTIONS})
-        reports = await self._pool.rows("reports_of_incident", {**bounded, "limit": BRIEF_REPORTS})
+        results, actions, reports = await asyncio.gather(
+            self._pool.values("newest_probe_results", ProbeResult, {"services": services, "limit": BRIEF_RESULTS}),
+            self._pool.scalars("newest_actions_of_incident", {**bounded, "limit": BRIEF_ACTIONS}),
+            self._pool.rows("reports_of_incident", {**bounded, "limit": BRIEF_REPORTS}),
+        )
         return IncidentBrief(
             incident=incident,
             service=service,

@@ -54,3 +54,11 @@ async def test_what_is_written_beside_the_session_stays_in_order(room: Room) -> 
     await asyncio.wait_for(handle.result(), 30)
     rows = await room.pool.rows("list_timeline", {"incident": "inc_1", "limit": 100})
     assert [row[2] for row in rows][:3] == ["opened", "tier_started", "tier_ended"]
+
+
+async def test_what_is_known_at_once_is_written_at_once(room: Room) -> None:
+    handle = await room.escalate(room.alert(""), prompt="How are things?", start_tier=3)
+    await asyncio.wait_for(handle.result(), 30)
+    rows = await room.pool.rows("list_timeline", {"incident": "inc_1", "limit": 100})
+    assert [row[2] for row in rows][:2] == ["opened", "tier_started"]
+    assert (await scheduled(handle)).count("record") == len(rows) - 1
