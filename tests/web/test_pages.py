@@ -309,3 +309,15 @@ async def test_looking_at_another_action_without_a_script_keeps_the_reason(web: 
         text = await answer.text()
     assert answer.status == 200
     assert 'value="&#34;quiet&#34; hour"' in text
+
+
+async def test_whoever_has_nothing_to_watch_is_told_into_which_folder_to_put_it(
+    postgres_server: TestServer, tmp_path: Path
+):
+    url = postgres_server.create(TEMPLATE)
+    settings = settings_for(url, tmp_path, temporal_address=NOBODY, repos_dir=tmp_path / "<repos>")
+    async with Pool(url) as pool, dashboard(pool, settings) as opened, aiohttp.ClientSession(opened.url) as web:
+        for path in ("/", "/services"):
+            async with web.get(path) as answer:
+                assert f"{tmp_path}/&lt;repos&gt;" in await answer.text(), path
+    postgres_server.drop(url)

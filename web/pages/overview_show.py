@@ -13,7 +13,7 @@ async def handle(request: Request) -> Response:
     """GET /."""
     site = site_of(request)
     view, next_patrol = await asyncio.gather(site.insights.overview(), site.schedules.next_patrol())
-    context = await frame(
-        request, "overview_show", "incident", "health", "inventory", view=view, next_patrol=next_patrol
-    )
+    topics = ("incident", "health", "inventory")
+    repos = site.settings.repos_dir
+    context = await frame(request, "overview_show", *topics, view=view, next_patrol=next_patrol, repos=repos)
     return site.renderer.page(request, "overview.html", context)

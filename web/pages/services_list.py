@@ -38,6 +38,7 @@ async def handle(request: Request) -> Response:
         "states": ("", *STATES),
         "nodes": nodes,
         "tags": tags,
+        "repos": site.settings.repos_dir,
     }
     context = await frame(request, "services_list", "health", "inventory", "incident", "ledger", **view)
     return site.renderer.page(request, "services.html", context)
