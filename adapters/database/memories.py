@@ -10,6 +10,7 @@ from adapters.database.paging import cursor_of, page, position
 from adapters.database.pool import Connection, Pool, execute, first, query, tell
 from adapters.database.records import Page
 from adapters.database.text import jsonb
+from domain.errors import FatalError
 from domain.ids import IncidentId, MemoryId, SessionId, memory_id
 from domain.memory import Learned, Memory, MemoryCategory, MemoryRule
 from policy.memories import confidence_at, same, strengthened
@@ -45,6 +46,10 @@ class Writer:
 
     kind: str
     name: str
+
+
+class NoRoomError(FatalError):
+    """There are as many memories as there may be, and none of them is weaker."""
 
 
 class MemoryStore:
@@ -159,7 +164,10 @@ class MemoryStore:
     # ------------------------------------------------------------ people
 
     async def add(self, memory: Memory, key: str, writer: Writer) -> Memory | None:
-        """Keep what a person wrote. Where the same is known already, that one, unchanged; None where it is kept."""
+        """Keep what a person wrote. Where the same is known already, that one, unchanged; None where it is kept.
+
+        Raises NoRoomError, and changes nothing, where it would be the first to go.
+        """
 
         async def work(conn: Connection) -> Memory | None:
             await execute(conn, "lock_memories")
@@ -170,6 +178,8 @@ class MemoryStore:
             if await execute(conn, "save_memory", params):
                 await _audit(conn, key, memory.created_at, writer, "memory.added", memory.id, _told(memory))
                 await self._keep_bounds(conn, memory.created_at)
+                if await _same(conn, memory.service, memory.category, memory.text) is None:
+                    raise NoRoomError("there are as many as there may be, and all of them are surer")
                 await tell(conn, TOPIC)
             return None
 

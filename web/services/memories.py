@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from adapters.database.memories import MemoryFilter, MemorySource, MemoryStore, Writer
+from adapters.database.memories import MemoryFilter, MemorySource, MemoryStore, NoRoomError, Writer
 from adapters.database.records import Page
 from domain.ids import MemoryId
 from domain.inventory import Inventory
@@ -104,7 +104,11 @@ class MemoryBook:
             created_at=now,
             seen_at=now,
         )
-        known = await self._store.add(memory, _key(), _writer(actor))
+        try:
+            known = await self._store.add(memory, _key(), _writer(actor))
+        except NoRoomError as e:
+            about = fit.service or "all services"
+            return Noted(accepted=False, message=f"Of {about} {e}. Forget one that is not needed, or be surer.")
         if known is not None:
             return Noted(accepted=False, message=_known(known), memory=known.id)
         return Noted(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from adapters.database.memories import MemoryFilter, MemoryStore, Writer
+from adapters.database.memories import MemoryFilter, MemoryStore, NoRoomError, Writer
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from domain.ids import IncidentId, SessionId
@@ -115,6 +115,21 @@ async def test_what_a_person_wrote_is_not_pushed_out_by_reports_that_are_sure_of
     kept = {m.text for m in await every(store, service=APP)}
     assert mine.text in kept
     assert "the disk is old" not in kept
+
+
+async def test_whoever_writes_one_that_would_be_the_first_to_go_is_told_so(store: MemoryStore, pool: Pool):
+    await learn(store, 1, said())
+    (pattern,) = await every(store)
+    own = {"author": "ada", "session": "", "confidence": 0.9}
+    for n in range(RULE.per_service):
+        mine = pattern.model_copy(update={**own, "id": f"mem_{n}", "text": f"fact {n}"})
+        assert await store.add(mine, f"k{n}", ADA) is None
+    before = (await Reads(pool).audit()).rows
+    weak = pattern.model_copy(update={**own, "id": "mem_weak", "text": "perhaps", "confidence": 0.4})
+    with pytest.raises(NoRoomError, match="all of them are surer"):
+        await store.add(weak, "k", ADA)
+    assert len(await every(store, service=APP)) == RULE.per_service
+    assert (await Reads(pool).audit()).rows == before, "what is not kept was not added"
 
 
 async def test_a_pin_keeps_what_it_is_worth_and_what_is_pinned_goes_last(store: MemoryStore):
