@@ -97,8 +97,20 @@ def shown_listed(found: Json, redact: Redact) -> Json:
     kept = _only(found, _LISTED) | {"Mounts": _mounts(found)}
     kept["HostConfig"] = _only(_part(found, "HostConfig"), ("NetworkMode",))
     shown: Json = masked(kept, redact)
-    shown["Command"] = _line(str(found.get("Command", "")), redact)
+    shown["Command"] = _line(program_of(str(found.get("Command", ""))), redact)
     return shown
+
+
+def program_of(command: str) -> str:
+    """A command line without its arguments: only `inspect` tells which of them are the container's own secrets."""
+    program, _, arguments = command.strip().partition(" ")
+    return f"{program} …" if arguments else program
+
+
+def happened(action: str) -> str:
+    """What an event tells; of a command that was run inside a container, as by a health check, only the program."""
+    kind, colon, command = action.partition(": ")
+    return f"{kind}: {program_of(command)}" if colon and kind.startswith("exec_") else action
 
 
 def shown_processes(found: Json, redact: Redact) -> Json:
@@ -158,7 +170,7 @@ def shown_event(
     shown: Json = masked(found, redact)
     for key in ("Action", "status"):
         if isinstance(found.get(key), str):
-            shown[key] = _line(str(found[key]), redact)  # `exec_create: psql -p ...`
+            shown[key] = _line(happened(str(found[key])), redact)
     return shown
 
 

@@ -4,7 +4,8 @@
 The gateway holds the credential and talks to sessions, so it must not hold the power over the host as well.
 Allowed is what it looks at: the list of containers, one container's state (values of its environment masked), its logs,
 figures and processes; events; the list of images. Values of a container's own variables that look secret are taken out
-of its logs, its processes and the rest of its state here: the gateway never learns them, so it cannot do it.
+of its logs, its processes and the rest of its state here: the gateway never learns them, so it cannot do it. Lists and
+events do not tell those values; there, commands are shown without their arguments.
 `--check` asks a running one whether the engine answers.
 """
 
@@ -13,7 +14,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, UnixConnector, web
@@ -22,7 +23,7 @@ from adapters.doors.paths import listen
 from deploy.compose.start import DOCKER_SOCKET, give_up_root
 from deploy.compose.surroundings import home
 from gateway.docker_logs import LogLines
-from policy.docker_view import own_secrets
+from policy.docker_view import happened, own_secrets, program_of
 from policy.redaction import redacted, redactor
 from worker.supervisor_probes import http_answers
 
@@ -70,7 +71,9 @@ class Window:
         try:
             if one is not None and request.method == "GET":
                 return await self._of_one(request, raw, raw.removesuffix(path) + one["container"], one["part"])
-            return await self._passed(request, raw)
+            if path == "/containers/json" and request.method == "GET":
+                return await self._listed(request, raw)
+            return await self._passed(request, raw, without_arguments if path == "/events" else None)
         except TimeoutError:
             return _says(503, f"the Docker engine took longer than {LOG_S:g} s; ask for less")
         except (ClientError, OSError, ValueError) as e:
@@ -106,14 +109,39 @@ class Window:
                     break
             return web.Response(body=framed(lines.end(), tty=tty), headers=_kept(answer.headers))
 
-    async def _passed(self, request: web.Request, raw: str) -> web.StreamResponse:
+    async def _listed(self, request: web.Request, raw: str) -> web.Response:
+        """The list, with the programs of the containers, and no argument of theirs."""
+        async with self._engine.get(f"http://docker{raw}", params=request.query) as answer:
+            if answer.status != 200:
+                return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
+            rows: list[dict[str, Any]] = json.loads(await answer.read())
+        return web.json_response([{**row, "Command": program_of(str(row.get("Command", "")))} for row in rows])
+
+    async def _passed(
+        self, request: web.Request, raw: str, change: Callable[[bytes], bytes] | None = None
+    ) -> web.StreamResponse:
+        """As the engine says it. `change`: what becomes of each line."""
         async with self._engine.request(request.method, f"http://docker{raw}", params=request.query) as answer:
             response = web.StreamResponse(status=answer.status, headers=_kept(answer.headers))
             await response.prepare(request)
+            begun = b""
             with contextlib.suppress(ConnectionError):  # the reader has seen enough
                 async for part in answer.content.iter_any():
-                    await response.write(part)
+                    if change is None or answer.status != 200:
+                        await response.write(part)
+                        continue
+                    *lines, begun = (begun + part).split(b"\n")
+                    await response.write(b"".join(change(line) for line in lines))
             return response
+
+
+def without_arguments(line: bytes) -> bytes:
+    """An event as it is, but for the arguments of commands that were run inside a container."""
+    if not line.strip():
+        return b""
+    event: dict[str, Any] = json.loads(line)
+    told = {key: happened(str(event[key])) for key in ("Action", "status") if key in event}
+    return json.dumps({**event, **told}).encode() + b"\n"
 
 
 def framed(lines: list[tuple[int, str]], *, tty: bool) -> bytes:

@@ -85,7 +85,7 @@ async def test_inspect_names_what_there_is_and_hides_what_is_secret(room: gatewa
     assert {"DB_PASSWORD=***", "COLOUR=***"} <= set(found["Config"]["Env"])
     assert found["Config"]["Labels"]["app.token"] == "***"
     assert found["Config"]["Labels"]["app.note"] == "hello"
-    assert found["Config"]["Cmd"] == ["--api-key", "***", "--password=***", "plain"]
+    assert found["Config"]["Cmd"] == ["--api-key", "***", "--password=***", "plain", "[redacted]"]
     assert {(m["Source"], m["Destination"]) for m in found["Mounts"]} == {
         ("***", "/run/secrets/db_password"),
         ("/etc/hosts", "/data/hosts"),
@@ -143,6 +143,7 @@ async def test_stats_and_events_are_read_once_and_end(room: gateway.Room, shop: 
     assert shop.declared in out
     assert shop.stranger not in out
     assert shop.own not in out
+    assert "exec_create: /bin/true" in out
     assert secrets_in(out) == []
     status, _ = await got(room, "/v1.41/events")  # no end: ends by itself
     assert status == 200

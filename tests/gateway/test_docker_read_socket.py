@@ -1,5 +1,6 @@
 """The socket that can only look, of the compose deployment: a container's own secrets do not pass it in any answer."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -47,6 +48,10 @@ async def test_a_containers_own_password_is_masked_by_value_before_the_gateway_g
         status, body = await got(socket, f"/v1.41/containers/{name}/{path}")
         assert status == 200
         assert DB_PASSWORD.encode() not in body, path
+    for path in ("containers/json?all=1", f"events?since=1&until={int(time.time()) + 1}"):
+        status, body = await got(socket, f"/v1.41/{path}")
+        assert (status, DB_PASSWORD.encode() in body) == (200, False), path
+        assert (b"/usr/bin/python3" if "json" in path else b"exec_create: /bin/true") in body
     _, said = await got(socket, f"/containers/{name}/logs?stdout=1&stderr=1")
     assert b"the password is [redacted]" in said
     assert b"first line" in said

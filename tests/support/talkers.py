@@ -77,7 +77,7 @@ def talkers(image: str) -> Iterator[Talkers]:
         ids[full] = api.create_container(
             image,
             entrypoint=["/usr/bin/python3", "-I", "-c", code],
-            command=["--api-key", FLAG_SECRET, f"--password={FLAG_SECRET}", "plain"],
+            command=["--api-key", FLAG_SECRET, f"--password={FLAG_SECRET}", "plain", DB_PASSWORD],
             name=full,
             host_config=host,
             labels=labels,
@@ -98,6 +98,7 @@ def talkers(image: str) -> Iterator[Talkers]:
         )
         for container in ids.values():
             _until(api, container, b"ready")
+        api.exec_start(api.exec_create(ids[found.declared], ["/bin/true", DB_PASSWORD])["Id"])  # as a health check
         yield found
     finally:
         for container in ids.values():
