@@ -32,6 +32,7 @@ HEADS = {
     409: ("Not done", ""),
     413: ("Too large", "A request may have at most 1 MiB."),
     422: ("Something is missing or wrong", ""),
+    429: ("Too soon", "Wait a little, then try again. Nothing was done."),
     500: ("A fault of ours", "The log has the details under the request id below. What runs is not affected."),
     503: ("Not available now", ""),
 }
@@ -74,7 +75,7 @@ async def answer(request: Request, status: int, text: str, fix: str = "") -> Res
 
     Needs neither record nor engine. The page of a refused form has what was written in it, and the way back.
     """
-    head, usual = HEADS.get(status, HEADS[500])
+    head, usual = HEADS.get(status) or HEADS[400 if status < 500 else 500]
     text, fix = text or usual, fix or (usual if text else "")
     headers = {"cache-control": "no-store"}
     if _wants_json(request):

@@ -321,3 +321,14 @@ async def test_whoever_has_nothing_to_watch_is_told_into_which_folder_to_put_it(
             async with web.get(path) as answer:
                 assert f"{tmp_path}/&lt;repos&gt;" in await answer.text(), path
     postgres_server.drop(url)
+
+
+async def test_what_comes_too_soon_is_not_called_a_fault_of_ours(web: aiohttp.ClientSession):
+    told: list[tuple[int, str]] = []
+    for _ in range(2):
+        headers = {"X-Tiercel-Client": "test", "Accept": "text/html"}
+        async with web.post("/settings/record/test", headers=headers, allow_redirects=False) as answer:
+            told.append((answer.status, await answer.text()))
+    assert [status for status, _ in told] == [303, 429]
+    assert "A fault of ours" not in told[1][1]
+    assert "<h1>Too soon</h1>" in told[1][1]
