@@ -150,7 +150,9 @@ async def _http(request: Request, error: Exception) -> Response:
     from web.access import look_who  # it raises what this file answers
 
     await look_who(request)  # so that the navigation is there
-    return await answer(request, error.status_code, "" if error.status_code in {404, 405} else str(error.detail))
+    response = await answer(request, error.status_code, "" if error.status_code in {404, 405} else str(error.detail))
+    response.headers.update(error.headers or {})  # which methods an address has
+    return response
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

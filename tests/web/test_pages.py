@@ -332,3 +332,9 @@ async def test_what_comes_too_soon_is_not_called_a_fault_of_ours(web: aiohttp.Cl
     assert [status for status, _ in told] == [303, 429]
     assert "A fault of ours" not in told[1][1]
     assert "<h1>Too soon</h1>" in told[1][1]
+
+
+async def test_an_address_says_which_methods_it_has(web: aiohttp.ClientSession):
+    async with web.get("/logout") as answer:
+        assert (answer.status, answer.headers["allow"]) == (405, "POST")
+        assert "Use the buttons of the page" in await answer.text()
