@@ -67,7 +67,8 @@ def _withheld(name: str, granted: Granted | None) -> str:
     """Why a session has not this tool, or ""."""
     if granted is None or name in granted.tools:
         return ""
-    return granted.withheld.get(name, "it is not among the tools of this session")
+    # A reason without words withholds no less.
+    return granted.withheld.get(name, "").strip() or "it is not among the tools of this session"
 
 
 def may_read_docker(present: frozenset[Need], granted: Granted | None = None) -> Access:

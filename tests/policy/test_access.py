@@ -87,6 +87,16 @@ def test_the_docker_api_needs_an_engine_and_a_place_in_the_agents_list(
     assert found.allowed == (Need.DOCKER in present and (agent is None or DOCKER_DOOR in agent.tools))
 
 
+@pytest.mark.parametrize("reason", ["", " "])
+def test_a_reason_without_words_withholds_no_less(reason: str) -> None:
+    granted = Granted(tools=(), withheld=dict.fromkeys((DOCKER_DOOR, "act", "Read", "services"), reason))
+    everything = frozenset(Need)
+    assert not may_read_docker(everything, granted).allowed
+    assert not may_act(3, granted).allowed
+    assert not may_read("Read", granted).allowed
+    assert not may_look("services", 3, everything, granted).allowed
+
+
 @given(TIERS, NAMES, LISTS)
 def test_acting_and_reading_are_taken_away_as_looking_is(tier: int, name: str, agent: Granted | None) -> None:
     acts, reads = may_act(tier, agent), may_read(name, agent)
