@@ -16,6 +16,7 @@ from domain.inventory import Inventory, RepositoryNotes, Service
 from domain.ports import HealthRecords, IncidentBrief, SessionFolder, SessionRecords
 from domain.session import SessionOrder
 from policy.actions import reach
+from policy.bait import hold
 from policy.container import tighten
 from policy.egress import MAX_DOMAINS
 from policy.tools import grant
@@ -115,7 +116,8 @@ class Briefing:
             otel=bool(traceparent),
             resource_attributes={"tiercel.incident": order.incident, "tiercel.tier": str(order.tier.tier)},
         )
-        return Briefed(plan=plan, granted=granted, read_only=repositories, refusal=tightened.refusal)
+        refusal = hold(brief.bait_seen or "") or tightened.refusal
+        return Briefed(plan=plan, granted=granted, read_only=repositories, refusal=refusal)
 
     def _domains(self, order: SessionOrder, inventory: Inventory, brief: IncidentBrief) -> tuple[str, ...]:
         """The owner's list, what fitting playbooks need, and what the repositories of the failing services name."""

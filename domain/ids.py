@@ -83,9 +83,12 @@ def escalation_workflow_id(service: str) -> str:
     return f"escalation/{service}"
 
 
+BAIT_WORKFLOWS = "bait/"  # their ids begin like this
+
+
 def bait_workflow_id(session: SessionId) -> str:
     """The workflow that owns the incident of a session that carried its bait outside."""
-    return f"bait/{session}"
+    return f"{BAIT_WORKFLOWS}{session}"
 
 
 def bait_incident_id(session: SessionId) -> IncidentId:

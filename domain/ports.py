@@ -292,6 +292,7 @@ class IncidentBrief(Value):
     results: tuple[ProbeResult, ...] = ()  # newest first, bounded
     actions: tuple[Action, ...] = ()
     reports: tuple[tuple[int, str], ...] = ()  # (tier, JSON of the report), in order
+    bait_seen: IncidentId | None = None  # the open incident of a session that worked here and carried its bait outside
 
 
 class MemoryRecords(Protocol):

@@ -42,6 +42,16 @@ def bait_of(random: bytes) -> Bait:
     return Bait(id="AKIA" + base64.b32encode(random[:10]).decode(), secret=secret)
 
 
+def hold(incident: str) -> str:
+    """Why no session works where another one was talked into stealing. `incident`: the open one of it, "" for none."""
+    if not incident:
+        return ""
+    return (
+        f"an earlier session that worked on this carried a credential outside ({incident}), so something that it read may"
+        f" tell the next one to do the same. Find out what, close {incident}, then ask for a look"
+    )
+
+
 class BaitWatch:
     """Looks for bait in bytes, in every usual spelling."""
 

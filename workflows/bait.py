@@ -26,8 +26,8 @@ from workflows.notices import tell
 
 _TO_DO = (
     "What to do: read the session's log, and what it was given to read (the service's logs, its repository, pages that it "
-    "fetched): something there may have told it to steal. Let no other session work on this service before you know. "
-    "Then close this incident with what you found."
+    "fetched): something there may have told it to steal. No other session works on this service until you close this "
+    "incident; write there what you found."
 )
 
 

@@ -10,7 +10,7 @@ from adapters.database.text import jsonb
 from domain.action import Action
 from domain.errors import FatalError
 from domain.health import ProbeResult
-from domain.ids import IncidentId, SessionId
+from domain.ids import BAIT_WORKFLOWS, IncidentId, SessionId
 from domain.ports import IncidentBrief
 from domain.session import Isolation, OutputLine, SessionOrder, SessionOutcome
 
@@ -81,10 +81,11 @@ class SessionStore:
         service, affected, summary = row
         services = [service, *(a for a in affected if a != service)]
         bounded = {"incident": incident}
-        results, actions, reports = await asyncio.gather(
+        results, actions, reports, bait = await asyncio.gather(
             self._pool.values("newest_probe_results", ProbeResult, {"services": services, "limit": BRIEF_RESULTS}),
             self._pool.scalars("newest_actions_of_incident", {**bounded, "limit": BRIEF_ACTIONS}),
             self._pool.rows("reports_of_incident", {**bounded, "limit": BRIEF_REPORTS}),
+            self._pool.scalars("open_bait", {"of_bait": BAIT_WORKFLOWS, "services": services}),
         )
         return IncidentBrief(
             incident=incident,
@@ -94,4 +95,5 @@ class SessionStore:
             results=tuple(results),
             actions=tuple(Action.model_validate(body) for body in reversed(actions)),
             reports=tuple((tier, report) for tier, report in reversed(reports)),
+            bait_seen=IncidentId(str(bait[0])) if bait else None,
         )

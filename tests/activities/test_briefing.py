@@ -53,11 +53,12 @@ INVENTORY = Inventory(
 class Records:
     """The record of one incident of local/web."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, bait: str = "") -> None:
         self._service = ServiceId(service)
+        self._bait = IncidentId(bait) if bait else None
 
     async def incident_brief(self, incident: IncidentId) -> IncidentBrief:
-        return IncidentBrief(incident=incident, service=self._service, summary="down")
+        return IncidentBrief(incident=incident, service=self._service, summary="down", bait_seen=self._bait)
 
     async def load_inventory(self) -> Inventory:
         return INVENTORY
@@ -67,13 +68,15 @@ async def domains(ways: Ways, *, tier: int = 2, playbook_tier: int = 3, failing:
     return (await briefed(ways, tier=tier, playbook_tier=playbook_tier, failing=failing)).plan.domains
 
 
-async def briefed(ways: Ways, *, tier: int = 2, playbook_tier: int = 3, failing: str = "local/web") -> Briefed:
+async def briefed(
+    ways: Ways, *, tier: int = 2, playbook_tier: int = 3, failing: str = "local/web", bait: str = ""
+) -> Briefed:
     texts = Texts(
         tiers={tier: "text"},
         library=library({}, {"pull.md": PLAYBOOK.format(tier=playbook_tier)}),
         report_schema={"type": "object"},
     )
-    records = cast("Any", Records(failing))
+    records = cast("Any", Records(failing, bait))
     settings = TierSettings(tier=tier, name="t", model="m", timeout_s=60, max_turns=5, budget_usd=1)
     order = SessionOrder(
         session=SessionId("s"), incident=IncidentId("i"), workflow_id="w", workflow_run_id="r", tier=settings
@@ -114,3 +117,9 @@ async def test_a_repositorys_file_takes_away_from_sessions_for_its_own_services_
 async def test_a_file_that_cannot_be_used_holds_its_own_sessions_back():
     assert (await briefed(Ways())).refusal == ""
     assert "container.yaml" in (await briefed(Ways(), failing="local/mail")).refusal
+
+
+async def test_no_session_begins_where_bait_was_carried_outside_and_nobody_knows_why():
+    assert (await briefed(Ways())).refusal == ""
+    refusal = (await briefed(Ways(), bait="inc_bait")).refusal
+    assert "close inc_bait, then ask for a look" in refusal

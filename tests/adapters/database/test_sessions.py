@@ -11,7 +11,8 @@ from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from adapters.database.sessions import BRIEF_ACTIONS, BRIEF_RESULTS, SessionStore
 from domain.errors import FatalError
-from domain.ids import IncidentId, ServiceId, SessionId
+from domain.ids import IncidentId, ServiceId, SessionId, bait_incident_id, bait_workflow_id
+from domain.incident import IncidentState
 from domain.session import SessionStatus, TierReport
 from tests.support.record import (
     INCIDENT,
@@ -100,6 +101,22 @@ async def test_the_brief_is_bounded_and_newest_first(pool: Pool, store: SessionS
         (2, "tier 2 says"),
     ]
     assert len(await store.actions_of(INCIDENT)) == BRIEF_ACTIONS + 5
+
+
+async def test_the_brief_names_the_bait_that_nobody_has_looked_into_yet(pool: Pool, store: SessionStore) -> None:
+    incidents = IncidentStore(pool)
+    thief, shared = SessionId("s9"), ServiceId("local/worker")
+    of_bait = bait_incident_id(thief)
+    await incidents.incident_opened(INCIDENT, an_alert(affected=(shared,)), "w", "r", False, True, "", "")
+    elsewhere = IncidentId("inc_elsewhere")
+    await incidents.incident_opened(elsewhere, an_alert("local/other"), "w2", "r", False, True, "", "")
+    assert (await store.incident_brief(INCIDENT)).bait_seen is None
+    opened = (of_bait, an_alert(shared), bait_workflow_id(thief), "r", False, True, "bait", "")
+    await incidents.incident_opened(*opened)
+    assert (await store.incident_brief(INCIDENT)).bait_seen == of_bait
+    assert (await store.incident_brief(elsewhere)).bait_seen is None
+    await incidents.incident_state(of_bait, IncidentState.CANCELLED, 1, "a page told it to", at(9))
+    assert (await store.incident_brief(INCIDENT)).bait_seen is None
 
 
 async def test_a_brief_of_an_unknown_incident_is_a_fault(store: SessionStore) -> None:
