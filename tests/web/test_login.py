@@ -12,7 +12,7 @@ import pytest_asyncio
 from adapters.database.pool import Pool
 from adapters.database.reads import Reads
 from adapters.database.records import AuditRow
-from domain.people import Role
+from domain.people import Role, Scope
 from tests.support.accounts import DESK, PASSWORD, TEST, account, surfing
 from tests.support.browser import Dashboard, dashboard, settings_for
 from tests.support.postgres import TEMPLATE, TestServer
@@ -198,6 +198,23 @@ async def test_whoever_is_disabled_cannot_come_in_by_a_link_that_was_made_before
     async with surfing(gate, "olga"):
         pass  # the password is still the old one
     assert (await people.join(code, "olga", "a wholly new password", DESK)).accepted
+
+
+async def test_a_new_password_says_which_keys_it_does_not_end(gate: Dashboard):
+    admin = await account(gate, "alice", Role.ADMIN)
+    people = gate.site.people
+    assert "keys" not in (await people.reset("alice", TEST)).message
+    for name in ("script", "old"):
+        assert (await people.add_key(admin, name, Scope.READ, 0, "", TEST)).accepted
+    (gone,) = [k.id for k in await people.keys(admin) if k.name == "old"]
+    assert (await people.revoke_key(gone, TEST)).accepted
+    assert "API keys that go on working: 1." in (await people.reset("alice", TEST)).message
+    new = {"old": PASSWORD, "new": "a wholly new password", "again": "a wholly new password"}
+    async with (
+        surfing(gate, "alice") as web,
+        web.post("/account/password", data=new, headers={"HX-Request": "true"}) as answer,
+    ):
+        assert "API keys that go on working: 1." in await answer.text()
 
 
 async def test_guessing_becomes_slow_over_a_restart_and_does_not_keep_the_owner_out(gate: Dashboard, tmp_path: Path):

@@ -161,7 +161,8 @@ class People:
         await self._said(actor, "user.reset_offered", person.name)
         return Said(
             accepted=True,
-            message=f"A new link for {person.name}. It works once, for {'7 days' if new else '24 hours'}.",
+            message=f"A new link for {person.name}. It works once, for {'7 days' if new else '24 hours'}."
+            + await self._keys_left(person.id),
             secret=code,
         )
 
@@ -235,7 +236,8 @@ class People:
         await self._store.set_password(who.person, await self._passwords.hash(new))
         await self._logins.end_all(who.person, who.session)
         await self._said(Actor(kind="user", name=who.name), "password.changed", who.name)
-        return Entry(accepted=True, message="The password is changed. Other browsers are signed out.")
+        left = await self._keys_left(who.person)
+        return Entry(accepted=True, message=f"The password is changed. Other browsers are signed out.{left}")
 
     async def set_pin(self, who: Who, password: str, pin: str, visitor: Visitor) -> Entry:
         """Set or ("") remove the PIN for answers by a link."""
@@ -280,6 +282,13 @@ class People:
         return Said(accepted=True, message=f"The key {row.name} is revoked.")
 
     # ------------------------------------------------------------ inside
+
+    async def _keys_left(self, person: str) -> str:
+        """Programs have no password, so a new one does not end what somebody made with the old one."""
+        now = self._clock.now()
+        keys = await self._logins.keys(person)
+        usable = sum(k.revoked_at is None and (k.expires_at is None or k.expires_at > now) for k in keys)
+        return f" API keys that go on working: {usable}. Revoke those that nobody knows." if usable else ""
 
     async def _issue(self, kind: CodeKind, person: str, lasts: timedelta) -> str:
         code, now = new_code(self._random), self._clock.now()
