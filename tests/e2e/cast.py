@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,14 +83,16 @@ def runners(home: Path) -> list[Player]:
     return [p for p in found.values() if p.pid not in below]
 
 
-def clis(home: Path) -> list[Player]:
-    """The Claude Code processes of all sessions that run now."""
+def clis(home: Path, sessions: Iterable[str] | None = None) -> list[Player]:
+    """The Claude Code processes that run now: of all sessions, or of these."""
+    wanted = None if sessions is None else set(sessions)
     found: dict[int, Player] = {}
     for runner in runners(home):
         for pid in files.descendants(runner.pid):
             argv = processes.arguments(pid)
             seen = player("cli", pid)
-            if argv and seen is not None and "--output-format" in argv and Path(argv[0]).name != "bwrap":
+            is_cli = "--output-format" in argv and Path(argv[0]).name != "bwrap"
+            if is_cli and seen is not None and (wanted is None or wanted & set(argv)):
                 found[pid] = seen
     return list(found.values())
 
