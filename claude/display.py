@@ -18,17 +18,21 @@ from claude.events import (
     Unknown,
 )
 from claude.gate import SERVER
+from claude.prompt import plain
 from claude.stream import parse
 
 WIDTH = 240  # characters of one shown line
 RESULT_LINES = 6  # shown lines of one tool result
 
-_CONTROLS = {c: None for c in (*range(0x20), *range(0x7F, 0xA0)) if c not in {0x09, 0x0A}}
+_LOOKED_AT = 4 * WIDTH  # of a line: what could become visible there
 REPORT_TOOL = "StructuredOutput"
 
 
 def display(source: Event | str) -> list[str]:
-    """Lines for a person: of one event, or of all events of one raw line. Terminal controls are removed."""
+    """Lines for a person: of one event, or of all events of one raw line.
+
+    Terminal controls and marks that nobody sees are removed: they turn words around, and hide a secret from redaction.
+    """
     events = parse(source) if isinstance(source, str) else (source,)
     return [_short(line) for event in events for line in _lines(event)]
 
@@ -103,5 +107,8 @@ def _end(event: Result) -> list[str]:
 
 
 def _short(line: str) -> str:
-    clean = line.translate(_CONTROLS)
-    return clean if len(clean) <= WIDTH else clean[: WIDTH - 1] + "…"
+    begun = line[:_LOOKED_AT]
+    clean = begun if begun.isascii() and begun.isprintable() else plain(begun)
+    if len(clean) <= WIDTH and len(begun) == len(line):
+        return clean
+    return clean[: WIDTH - 1] + "…"

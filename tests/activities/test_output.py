@@ -102,6 +102,10 @@ async def test_a_line_is_redacted_before_it_is_stored() -> None:
     assert await shown(said("the key is hunter2000")) == ["the key is [redacted]"]
 
 
+async def test_a_mark_that_nobody_sees_hides_no_secret() -> None:
+    assert await shown(said("the word is hunter\u200b20\u206000")) == ["the word is [redacted]"]
+
+
 async def test_lines_wait_for_company_but_not_for_long() -> None:
     shelf, watch = Shelf(), Watch()
     reader = copy(shelf, watch)

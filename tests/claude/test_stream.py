@@ -173,7 +173,12 @@ def test_the_reader_remembers_the_last_result():
         (PermissionDenied(tool="mcp__tiercel__act", reason="limit"), ["✗ act refused: limit"]),
         (Result(terminal_reason="tool_deferred"), ["● parked: waits for a person's answer"]),
         (AssistantText(text="\x1b[31mred\x07"), ["[31mred"]),
+        (
+            AssistantText(text="a key: sk-ant-\u200bapi03\u2060-x, \u202ebackwards"),
+            ["a key: sk-ant-api03-x, backwards"],
+        ),
         (AssistantText(text="x" * 500), ["x" * (WIDTH - 1) + "…"]),
+        (AssistantText(text="x" * 50 + "\u200b" * 5000 + "y"), ["x" * 50 + "…"]),
     ],
 )
 def test_people_read_short_lines(event: Any, shown: list[str]):
