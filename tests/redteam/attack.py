@@ -701,7 +701,9 @@ def plant():
             done.append(name)
         except OSError as e:
             done.append(f"{name}: {e.strerror}")
-    open(f"{HERE}/planted", "w").write("\n".join(done))
+    with open(f"{HERE}/told", "w") as f:
+        f.write("\n".join(done))
+    os.rename(f"{HERE}/told", f"{HERE}/planted")  # whoever sees it sees all of it
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(25)
 
