@@ -188,7 +188,12 @@ def test_everything_gets_healthy(stack: Stack):
     def well() -> bool:
         return all(stack.state(name)["State"]["Health"]["Status"] == "healthy" for name in LASTING)
 
-    wait_for(well, 120, lambda: stack.compose("logs", "--tail", "30"))
+    def checks() -> str:
+        found = {name: stack.state(name)["State"]["Health"] for name in LASTING}
+        ill = {name: health for name, health in found.items() if health["Status"] != "healthy"}
+        return f"{json.dumps(ill, indent=1)}\n{stack.compose('logs', '--tail', '30')}"
+
+    wait_for(well, 120, checks)
     with urlopen(f"http://127.0.0.1:{stack.ports['web']}/healthz") as answer:
         told = json.load(answer)
     assert told["record"] is True
